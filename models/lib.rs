@@ -1,0 +1,1 @@
+//! Small Dynamo clusters, checked exhaustively.

@@ -1,0 +1,1 @@
+//! One Dynamo: checked exhaustively, simulated, and run over UDP.
