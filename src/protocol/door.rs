@@ -1,0 +1,185 @@
+//! The core's one door: everything that happens to a node, and everything it does.
+
+use crate::ids::{NodeId, RequestId};
+use crate::message::{Answer, Message, Request};
+use crate::versions::{Epoch, Incarnation, Stamp};
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Something that happens to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Input {
+    /// The node's process starts.
+    Start(Start),
+    /// A client asks.
+    Client {
+        /// What.
+        request: Request,
+        /// What the core may not make itself.
+        ambient: Ambient,
+    },
+    /// A peer speaks.
+    Peer {
+        /// Who.
+        from: NodeId,
+        /// What.
+        message: Message,
+        /// What the core may not make itself.
+        ambient: Ambient,
+    },
+    /// A timer that the node had set fires. A stale one is ignored.
+    Timer(Timer),
+}
+
+/// How a node's process starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Start {
+    /// With an empty disk, at the birth of the cluster: said explicitly, once.
+    Bootstrap {
+        /// The life of this disk, drawn at random.
+        incarnation: Incarnation,
+    },
+    /// With the disk it had.
+    Restart,
+}
+
+/// What the core may not make itself: time and chance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ambient {
+    /// The shell's clock.
+    pub stamp: Stamp,
+    /// An epoch that was never given before.
+    pub epoch: Epoch,
+}
+
+/// A timer by its name. The shell owns the clock: it knows how long a [`Delay`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Timer {
+    /// A request has waited long enough for its quorum.
+    Request(RequestId),
+    /// A get that is answered has waited long enough for the replicas that were not needed.
+    Straggler(RequestId),
+}
+
+/// How long a timer runs, as a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Delay {
+    /// As long as a client may wait.
+    Request,
+    /// As long as read repair waits for stragglers.
+    Straggler,
+}
+
+/// Something that a node does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Effect {
+    /// Send to a peer.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Answer a client.
+    Reply {
+        /// Which request.
+        id: RequestId,
+        /// With what.
+        answer: Answer,
+    },
+    /// Let `timer` fire after `delay`.
+    SetTimer {
+        /// Its name.
+        timer: Timer,
+        /// How long.
+        delay: Delay,
+    },
+    /// `timer` is not needed any more.
+    CancelTimer(Timer),
+    /// For logs, metrics and traces only.
+    Note(Note),
+}
+
+/// What is worth telling people, and nothing else depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Note {
+    /// A put made siblings: this many are held now.
+    Siblings(u16),
+    /// Read repair wrote to this replica.
+    Repaired(NodeId),
+    /// A put took a fresh epoch.
+    FreshEpoch(Epoch),
+    /// This peer did not answer in time.
+    Suspects(NodeId),
+    /// This suspect has spoken again.
+    Trusts(NodeId),
+    /// The input was not acted upon.
+    Ignored(Ignored),
+}
+
+/// Why an input was not acted upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Ignored {
+    /// The node has not been started, or its disk is another node's.
+    NotStarted,
+    /// It was started already, or started in a way that its disk contradicts.
+    BadStart,
+    /// The put was coordinated before, or a later one of its session was.
+    Duplicate,
+    /// The request, question or timer that it belongs to is finished or was never this node's.
+    Stale,
+    /// The object is of another versioning scheme.
+    ForeignObject,
+    /// The sender is no member of the cluster.
+    Stranger,
+}
+
+/// What one input makes a node do, in order. Nothing of it may leave the node before the writes
+/// of the same `handle` are durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[must_use]
+pub struct Effects(pub Vec<Effect>);
+
+impl Effects {
+    pub(crate) fn send(&mut self, to: NodeId, message: Message) {
+        self.0.push(Effect::Send { to, message });
+    }
+
+    pub(crate) fn reply(&mut self, id: RequestId, answer: Answer) {
+        self.0.push(Effect::Reply { id, answer });
+    }
+
+    pub(crate) fn set(&mut self, timer: Timer, delay: Delay) {
+        self.0.push(Effect::SetTimer { timer, delay });
+    }
+
+    pub(crate) fn cancel(&mut self, timer: Timer) {
+        self.0.push(Effect::CancelTimer(timer));
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        self.0.push(Effect::Note(note));
+    }
+
+    pub(crate) fn ignore(&mut self, why: Ignored) {
+        self.note(Note::Ignored(why));
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = alloc::vec::IntoIter<Effect>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Timer::Request(id) => write!(f, "request-timeout {id}"),
+            Timer::Straggler(id) => write!(f, "straggler-timeout {id}"),
+        }
+    }
+}

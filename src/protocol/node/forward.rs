@@ -1,0 +1,112 @@
+//! A put at a node that does not own its key goes to one owner, chosen by suspicion before it is
+//! sent. A second owner is tried only after a refusal, which says "not applied": a put that two
+//! nodes coordinate becomes two siblings (bugs A9, A10).
+
+use super::{Node, Origin, Pending};
+use crate::door::{Ambient, Effects, Timer};
+use crate::ids::{NodeId, RequestId};
+use crate::message::{Answer, Message, Refusal, Request};
+use crate::store::Store;
+use alloc::collections::BTreeSet;
+use serde::Serialize;
+
+/// A put that an owner of its key coordinates for us.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub(super) struct Forward {
+    request: Request,
+    to: NodeId,
+    refused: BTreeSet<NodeId>,
+}
+
+impl<S: Store> Node<S> {
+    /// Forwards a client's put to an owner.
+    pub(super) fn forward(&mut self, request: Request, effects: &mut Effects) {
+        let id = request.id;
+        if let Some(forward) = self.send_on(request, BTreeSet::new(), effects) {
+            self.wait(id, Pending::Forward(forward), effects);
+        }
+    }
+
+    /// Sends the put to the first owner that is left, suspects last; `None` if none is left.
+    fn send_on(
+        &self,
+        request: Request,
+        refused: BTreeSet<NodeId>,
+        effects: &mut Effects,
+    ) -> Option<Forward> {
+        let owners = self
+            .preference_list(&request.key)
+            .primaries()
+            .iter()
+            .copied();
+        let left = owners.filter(|owner| !refused.contains(owner));
+        let to = left.min_by_key(|owner| self.state.suspects.contains(owner))?;
+        effects.send(to, Message::Forward(request.clone()));
+        Some(Forward {
+            request,
+            to,
+            refused,
+        })
+    }
+
+    /// Another node forwards a put to this one.
+    pub(super) fn forwarded_to_me(
+        &mut self,
+        from: NodeId,
+        request: Request,
+        ambient: Ambient,
+        effects: &mut Effects,
+    ) {
+        let origin = Origin::Node(from);
+        let not_mine = (!self.owns(&request.key)).then_some(Refusal::NotAnOwner);
+        match not_mine.or_else(|| self.refusal(&request)) {
+            Some(refusal) => self.answer(origin, request.id, Answer::Refused(refusal), effects),
+            None => self.put(origin, request, ambient, effects),
+        }
+    }
+
+    /// The owner tells what became of the put.
+    pub(super) fn forwarded(
+        &mut self,
+        from: NodeId,
+        id: RequestId,
+        answer: Answer,
+        effects: &mut Effects,
+    ) {
+        match self.state.pending.remove(&id) {
+            Some(Pending::Forward(forward)) if forward.to == from => {
+                self.forward_answered(id, forward, answer, effects);
+            }
+            other => self.stale(id, other, effects),
+        }
+    }
+
+    fn forward_answered(
+        &mut self,
+        id: RequestId,
+        mut forward: Forward,
+        answer: Answer,
+        effects: &mut Effects,
+    ) {
+        if let Answer::Refused(Refusal::Busy | Refusal::NotAnOwner) = answer {
+            forward.refused.insert(forward.to);
+            let next = self.send_on(forward.request, forward.refused, effects);
+            if let Some(forward) = next {
+                self.state.pending.insert(id, Pending::Forward(forward));
+                return;
+            }
+        }
+        effects.cancel(Timer::Request(id));
+        effects.reply(id, answer);
+    }
+
+    pub(super) fn forward_timed_out(
+        &mut self,
+        id: RequestId,
+        forward: Forward,
+        effects: &mut Effects,
+    ) {
+        self.suspect([forward.to], effects);
+        effects.reply(id, Answer::TimedOut);
+    }
+}

@@ -1,0 +1,74 @@
+//! What a node keeps on its disk, behind one small trait.
+
+use crate::ids::{ClientId, Key, NodeId};
+use crate::versions::{Epoch, Incarnation, Object};
+use serde::{Deserialize, Serialize};
+
+/// The name of a record. The order is the order of [`Store::next`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RecordKey {
+    /// Who this disk belongs to.
+    Identity,
+    /// How many client sessions are remembered, and which are forgotten.
+    Sessions,
+    /// The highest put of a session that this node coordinated.
+    Session(ClientId),
+    /// A key's object.
+    Object(Key),
+    /// The epoch that this node may continue for a key. Local: never shipped, never hashed
+    /// for comparison with other replicas.
+    Counter(Key),
+}
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Record {
+    /// Of [`RecordKey::Identity`].
+    Identity {
+        /// The node.
+        node: NodeId,
+        /// The life of this disk.
+        incarnation: Incarnation,
+    },
+    /// Of [`RecordKey::Sessions`].
+    Sessions {
+        /// How many [`RecordKey::Session`] records there are.
+        count: u64,
+        /// Sessions up to this one are forgotten, and refused.
+        forgotten: Option<ClientId>,
+    },
+    /// Of [`RecordKey::Session`]: a sequence number.
+    Session(u64),
+    /// Of [`RecordKey::Object`].
+    Object(Object),
+    /// Of [`RecordKey::Counter`]: the last dot that this node gave to a version of the key.
+    Counter {
+        /// The dot's epoch.
+        epoch: Epoch,
+        /// The dot's counter.
+        counter: u64,
+    },
+}
+
+/// A node's disk, seen by the core: synchronous, and showing it its own writes at once.
+///
+/// The shell commits what one batch of inputs wrote before it sends any of that batch's effects;
+/// a failed commit or read is a crash. So one `handle` is atomic in the model and in reality.
+pub trait Store {
+    /// The record named `key`.
+    fn get(&self, key: &RecordKey) -> Option<Record>;
+
+    /// The first record whose name comes after `key`, or the first of all.
+    fn next(&self, key: Option<&RecordKey>) -> Option<(RecordKey, Record)>;
+
+    /// Writes a record.
+    fn put(&mut self, key: RecordKey, record: Record);
+
+    /// Removes a record; no matter if there is none.
+    fn remove(&mut self, key: &RecordKey);
+}
+
+/// All records of a store, in order.
+pub fn records<S: Store>(store: &S) -> impl Iterator<Item = (RecordKey, Record)> + '_ {
+    core::iter::successors(store.next(None), |(key, _)| store.next(Some(key)))
+}
