@@ -58,14 +58,7 @@ impl Config {
                 return Err(ConfigError::Quorum { name, value, n });
             }
         }
-        Ok(Config {
-            n,
-            r,
-            w,
-            versioning,
-            read_repair,
-            ring,
-        })
+        Ok(Config { n, r, w, versioning, read_repair, ring })
     }
 
     /// Replicas of a key.

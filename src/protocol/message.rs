@@ -231,10 +231,7 @@ impl fmt::Display for Message {
             Message::Replicate { key, object, .. } => write!(f, "replicate {key}={object}"),
             Message::Replicated { id } => write!(f, "replicated {id}"),
             Message::Read { id, key } => write!(f, "read {key} for {id}"),
-            Message::Copy {
-                id,
-                object: Some(object),
-            } => write!(f, "copy for {id}: {object}"),
+            Message::Copy { id, object: Some(object) } => write!(f, "copy for {id}: {object}"),
             Message::Copy { id, object: None } => write!(f, "copy for {id}: nothing"),
             Message::NotAReplica { id } => write!(f, "not a replica, {id}"),
             Message::Repair { key, object } => write!(f, "repair {key}={object}"),

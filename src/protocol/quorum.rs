@@ -26,11 +26,7 @@ pub enum Standing {
 impl Tally {
     /// A question that `need` of the replicas `asked` must say yes to.
     pub fn new(need: u8, asked: impl IntoIterator<Item = NodeId>) -> Tally {
-        Tally {
-            need,
-            silent: asked.into_iter().collect(),
-            yes: BTreeSet::new(),
-        }
+        Tally { need, silent: asked.into_iter().collect(), yes: BTreeSet::new() }
     }
 
     /// `from` says yes. Whoever was not asked, or has answered before, counts for nothing.

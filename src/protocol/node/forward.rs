@@ -34,19 +34,11 @@ impl<S: Store> Node<S> {
         refused: BTreeSet<NodeId>,
         effects: &mut Effects,
     ) -> Option<Forward> {
-        let owners = self
-            .preference_list(&request.key)
-            .primaries()
-            .iter()
-            .copied();
+        let owners = self.preference_list(&request.key).primaries().iter().copied();
         let left = owners.filter(|owner| !refused.contains(owner));
         let to = left.min_by_key(|owner| self.state.suspects.contains(owner))?;
         effects.send(to, Message::Forward(request.clone()));
-        Some(Forward {
-            request,
-            to,
-            refused,
-        })
+        Some(Forward { request, to, refused })
     }
 
     /// Another node forwards a put to this one.

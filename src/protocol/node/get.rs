@@ -41,12 +41,7 @@ impl<S: Store> Node<S> {
         let tally = Tally::new(self.config.r(), owners.iter().copied());
         let others: Vec<NodeId> = owners.iter().copied().filter(|&o| o != self.id).collect();
         let mine = self.owns(&key).then(|| self.load(&key));
-        let mut get = Get {
-            key,
-            tally,
-            copies: BTreeMap::new(),
-            stage: Stage::Reading,
-        };
+        let mut get = Get { key, tally, copies: BTreeMap::new(), stage: Stage::Reading };
         if let Some(mine) = mine {
             get.accept(self.id, mine);
         }
@@ -55,13 +50,7 @@ impl<S: Store> Node<S> {
             && self.config.read_repair() == ReadRepair::Off;
         if !enough {
             for owner in others {
-                effects.send(
-                    owner,
-                    Message::Read {
-                        id,
-                        key: get.key.clone(),
-                    },
-                );
+                effects.send(owner, Message::Read { id, key: get.key.clone() });
             }
         }
         effects.set(Timer::Request(id), Delay::Request);
@@ -77,13 +66,10 @@ impl<S: Store> Node<S> {
         object: Option<Object>,
         effects: &mut Effects,
     ) {
-        if let Stage::Confirming { result, holders } = &mut get.stage {
-            if object
-                .as_ref()
-                .is_some_and(|object| object.includes(result))
-            {
-                holders.accept(from);
-            }
+        if let Stage::Confirming { result, holders } = &mut get.stage
+            && object.as_ref().is_some_and(|object| object.includes(result))
+        {
+            holders.accept(from);
         }
         get.accept(from, object);
         self.advance(id, get, effects);
@@ -254,10 +240,7 @@ impl Get {
 }
 
 fn unavailable(tally: &Tally) -> Answer {
-    Answer::QuorumUnavailable {
-        got: tally.got(),
-        need: tally.need(),
-    }
+    Answer::QuorumUnavailable { got: tally.got(), need: tally.need() }
 }
 
 /// What a client is told of an object.

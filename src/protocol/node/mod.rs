@@ -77,12 +77,7 @@ impl<S: Hash> Hash for Node<S> {
 impl<S: Store> Node<S> {
     /// A node that has not been started: it ignores everything but [`Input::Start`].
     pub fn new(config: Arc<Config>, id: NodeId, store: S) -> Node<S> {
-        Node {
-            config,
-            id,
-            state: Volatile::default(),
-            store,
-        }
+        Node { config, id, state: Volatile::default(), store }
     }
 
     /// Takes one step. Total: whatever comes in, it neither panics nor blocks; the same state and
@@ -93,11 +88,7 @@ impl<S: Store> Node<S> {
             Input::Start(start) => self.start(start, &mut effects),
             _ if self.state.incarnation.is_none() => effects.ignore(Ignored::NotStarted),
             Input::Client { request, ambient } => self.client(request, ambient, &mut effects),
-            Input::Peer {
-                from,
-                message,
-                ambient,
-            } => {
+            Input::Peer { from, message, ambient } => {
                 self.peer(from, message, ambient, &mut effects);
             }
             Input::Timer(Timer::Request(id)) => self.request_timer(id, &mut effects),
@@ -154,10 +145,7 @@ impl<S: Store> Node<S> {
             if !context.as_ref().is_none_or(admits) {
                 return Some(Refusal::ForeignContext);
             }
-            if value
-                .as_ref()
-                .is_some_and(|value| value.0.len() > limits::MAX_VALUE_BYTES)
-            {
+            if value.as_ref().is_some_and(|value| value.0.len() > limits::MAX_VALUE_BYTES) {
                 return Some(Refusal::ValueTooLong);
             }
         }
@@ -205,8 +193,7 @@ impl<S: Store> Node<S> {
     }
 
     fn save(&mut self, key: &Key, object: Object) {
-        self.store
-            .put(RecordKey::Object(key.clone()), Record::Object(object));
+        self.store.put(RecordKey::Object(key.clone()), Record::Object(object));
     }
 
     /// A store is always a merge, never an overwrite (bug D4).

@@ -27,12 +27,7 @@ impl<S: Store> Node<S> {
         ambient: Ambient,
         effects: &mut Effects,
     ) {
-        let Request {
-            id,
-            key,
-            operation: Operation::Put { context, value },
-        } = request
-        else {
+        let Request { id, key, operation: Operation::Put { context, value } } = request else {
             return effects.ignore(Ignored::Stale);
         };
         match self.admit(id) {
@@ -64,10 +59,7 @@ impl<S: Store> Node<S> {
         let versioning = self.config.versioning();
         let copy = self.load(key).unwrap_or_else(|| versioning.empty_object());
         let dot = self.next_dot(key, &copy, context, ambient);
-        let new = NewVersion {
-            dot,
-            stamp: ambient.stamp,
-        };
+        let new = NewVersion { dot, stamp: ambient.stamp };
         (versioning.put(&copy, context, self.id, new, written), dot)
     }
 
@@ -77,15 +69,8 @@ impl<S: Store> Node<S> {
     /// fresh epoch, whose counters start at 1 (bugs A2–A4, A16).
     fn next_dot(&self, key: &Key, copy: &Object, context: &Context, ambient: Ambient) -> Dot {
         let incarnation = self.state.incarnation.unwrap_or(Incarnation(0));
-        let actor = |epoch| Actor {
-            node: self.id,
-            incarnation,
-            epoch,
-        };
-        let fresh = Dot {
-            actor: actor(ambient.epoch),
-            counter: 1,
-        };
+        let actor = |epoch| Actor { node: self.id, incarnation, epoch };
+        let fresh = Dot { actor: actor(ambient.epoch), counter: 1 };
         let (Object::Dotted(copy), Context::Dotted(read)) = (copy, context) else {
             return fresh;
         };
@@ -94,10 +79,7 @@ impl<S: Store> Node<S> {
                 if copy.seen().counter(actor(epoch)) == counter
                     && read.counter(actor(epoch)) <= counter =>
             {
-                Dot {
-                    actor: actor(epoch),
-                    counter: counter + 1,
-                }
+                Dot { actor: actor(epoch), counter: counter + 1 }
             }
             _ => fresh,
         }
@@ -114,10 +96,7 @@ impl<S: Store> Node<S> {
     ) {
         if let Object::Dotted(_) = object {
             let (epoch, counter) = (dot.actor.epoch, dot.counter);
-            self.store.put(
-                RecordKey::Counter(key.clone()),
-                Record::Counter { epoch, counter },
-            );
+            self.store.put(RecordKey::Counter(key.clone()), Record::Counter { epoch, counter });
             if counter == 1 {
                 effects.note(Note::FreshEpoch(epoch));
             }
@@ -182,10 +161,7 @@ impl<S: Store> Node<S> {
     fn finish_put(&mut self, id: RequestId, origin: Origin, tally: &Tally, effects: &mut Effects) {
         let answer = match tally.standing() {
             Standing::Reached => Answer::Stored,
-            _ => Answer::QuorumUnavailable {
-                got: tally.got(),
-                need: tally.need(),
-            },
+            _ => Answer::QuorumUnavailable { got: tally.got(), need: tally.need() },
         };
         self.answer(origin, id, answer, effects);
     }
@@ -226,8 +202,7 @@ impl<S: Store> Node<S> {
                 self.store.remove(&oldest);
                 (count, forgotten) = (count - 1, Some(client));
             }
-            self.store
-                .put(RecordKey::Sessions, Record::Sessions { count, forgotten });
+            self.store.put(RecordKey::Sessions, Record::Sessions { count, forgotten });
         }
         self.store.put(session, Record::Session(id.sequence));
     }

@@ -38,10 +38,7 @@ impl<S: Store> Node<S> {
 
     pub(super) fn read(&mut self, from: NodeId, id: RequestId, key: &Key, effects: &mut Effects) {
         let message = if self.owns(key) {
-            Message::Copy {
-                id,
-                object: self.load(key),
-            }
+            Message::Copy { id, object: self.load(key) }
         } else {
             Message::NotAReplica { id }
         };
@@ -65,10 +62,7 @@ impl<S: Store> Node<S> {
         object: Option<Object>,
         effects: &mut Effects,
     ) {
-        if !object
-            .as_ref()
-            .is_none_or(|object| self.config.versioning().admits(object))
-        {
+        if !object.as_ref().is_none_or(|object| self.config.versioning().admits(object)) {
             return effects.ignore(Ignored::ForeignObject);
         }
         match self.state.pending.remove(&id) {

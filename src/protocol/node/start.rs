@@ -12,10 +12,7 @@ impl<S: Store> Node<S> {
         let incarnation = match (start, identity) {
             _ if self.state.incarnation.is_some() => None,
             (Start::Bootstrap { incarnation }, None) if self.store.next(None).is_none() => {
-                let record = Record::Identity {
-                    node: self.id,
-                    incarnation,
-                };
+                let record = Record::Identity { node: self.id, incarnation };
                 self.store.put(RecordKey::Identity, record);
                 Some(incarnation)
             }
@@ -25,12 +22,7 @@ impl<S: Store> Node<S> {
             _ => None,
         };
         match incarnation {
-            Some(_) => {
-                self.state = Volatile {
-                    incarnation,
-                    ..Volatile::default()
-                }
-            }
+            Some(_) => self.state = Volatile { incarnation, ..Volatile::default() },
             None => effects.ignore(Ignored::BadStart),
         }
     }

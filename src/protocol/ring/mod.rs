@@ -1,51 +1,227 @@
-//! stub
+//! The ring: which nodes store which keys (paper §4.2, §4.3 and §6.2).
+//!
+//! A [`Layout`] says who takes part and by which of the three strategies; a [`Ring`] is computed
+//! from it and answers questions. A key belongs to the first token *strictly greater* than its
+//! position, wrapping around: a key that hashes to a token goes to the next one, and a token owns
+//! `[token before, token)`. Equal partitions follow the same rule, end exclusive.
+
+mod error;
+mod layout;
+mod owners;
+mod position;
+mod preference;
+mod strategy;
+
+pub use error::{
+    LayoutError, MAX_MEMBERS, MAX_NAME_BYTES, MAX_PARTITIONS, MAX_PREFERENCE_PLACES,
+    MAX_TOKENS_PER_NODE,
+};
+pub use layout::Layout;
+pub use position::Position;
+pub use preference::PreferenceList;
+pub use strategy::{Member, Strategy};
+
 use crate::ids::{Key, NodeId};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-/// stub
-#[derive(Clone, Debug)]
+use position::EqualPartitions;
+use preference::{Lists, Nodes};
+
+/// A range of the ring, all keys of which have one preference list. The number means something
+/// within one layout only; under strategies 2 and 3 it is the partition's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RangeId(pub u32);
+
+/// The answer to "who stores this key?" for every key, computed once for a layout (paper §4.3:
+/// "every node in the system can determine which nodes should be in this list").
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ring {
-    list: PreferenceList,
+    ranges: Ranges,
+    lists: Lists,
+    nodes: Vec<NodeId>,
 }
-/// stub
-#[derive(Clone, Debug)]
-pub struct PreferenceList {
-    n: usize,
-    all: Vec<NodeId>,
+
+/// Where ranges begin and end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ranges {
+    /// Each token, in ascending order, ends a range.
+    Tokens(Vec<Position>),
+    Equal(EqualPartitions),
 }
+
 impl Ring {
-    /// stub
-    pub fn stub(n: usize, nodes: u64) -> Ring {
-        Ring {
-            list: PreferenceList {
-                n,
-                all: (0..nodes).map(NodeId).collect(),
-            },
+    /// The ring of `layout`. Costs time and memory in proportion to tokens (or partitions) times
+    /// members, within [`MAX_PREFERENCE_PLACES`]; small clusters share most lists.
+    pub fn new(layout: &Layout) -> Ring {
+        let nodes = nodes_of(layout);
+        let (ranges, lists) = match layout.strategy() {
+            Strategy::RandomTokens { tokens } => {
+                between_tokens(strategy::random_tokens(layout.members(), tokens), &nodes)
+            }
+            Strategy::RandomTokensEqualPartitions { tokens, partitions } => {
+                let tokens = strategy::random_tokens(layout.members(), tokens);
+                over_partitions(tokens, EqualPartitions(partitions), &nodes)
+            }
+            Strategy::EqualPartitions { partitions } => {
+                let index = |id| nodes.ids.binary_search(id).expect("owners are members") as u16;
+                let owners: Vec<u16> = layout.owners().iter().map(index).collect();
+                (Ranges::Equal(EqualPartitions(partitions)), Lists::of_walks(&owners, &nodes))
+            }
+        };
+        Ring { ranges, lists, nodes: nodes.ids }
+    }
+
+    /// A ring of explicit tokens, for the paper's figures and for tests; zones are not looked at.
+    ///
+    /// # Errors
+    /// `NoMembers` without tokens, `ZeroReplicas`, `TooFewMembers`, `TooManyMembers`,
+    /// `RingTooLarge`.
+    pub fn from_tokens(n: u8, tokens: &[(Position, NodeId)]) -> Result<Ring, LayoutError> {
+        let mut ids: Vec<NodeId> = tokens.iter().map(|(_, node)| *node).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        match ids.len() {
+            0 => return Err(LayoutError::NoMembers),
+            1..=MAX_MEMBERS => strategy::check_replicas(n, ids.len())?,
+            members => return Err(LayoutError::TooManyMembers(members)),
+        }
+        strategy::check_places(tokens.len() as u64, ids.len())?;
+        let index = |id| ids.binary_search(&id).expect("every id was collected above") as u16;
+        let mut tokens: Vec<_> = tokens.iter().map(|(at, node)| (*at, index(*node))).collect();
+        tokens.sort_unstable();
+        let nodes = Nodes { zones: (0..).take(ids.len()).collect(), ids, n: usize::from(n) };
+        let (ranges, lists) = between_tokens(tokens, &nodes);
+        Ok(Ring { ranges, lists, nodes: nodes.ids })
+    }
+
+    /// N: how many nodes at the head of every preference list store the key.
+    pub fn n(&self) -> u8 {
+        self.lists.get(0).primaries().len() as u8
+    }
+
+    /// Whether `node` is a member.
+    pub fn contains(&self, node: NodeId) -> bool {
+        self.nodes.binary_search(&node).is_ok()
+    }
+
+    /// Who stores `key`, in order (paper §4.3).
+    pub fn preference_list(&self, key: &Key) -> &PreferenceList {
+        self.preference_list_at(Position::of(&key.0))
+    }
+
+    /// Who stores a key that lies at `position`, in order (paper §4.3).
+    pub fn preference_list_at(&self, position: Position) -> &PreferenceList {
+        self.lists.get(self.ranges.holding(position))
+    }
+
+    /// The range, or partition, that `key` lies in (paper §4.2).
+    pub fn range_of(&self, key: &Key) -> RangeId {
+        RangeId(self.ranges.holding(Position::of(&key.0)) as u32)
+    }
+
+    /// All ranges in order, from [`RangeId`] 0 on: how many positions each holds, and who stores
+    /// them. A range that holds all 2^128 positions counts as [`u128::MAX`].
+    pub fn ranges(&self) -> impl Iterator<Item = (u128, &PreferenceList)> {
+        (0..self.lists.len()).map(|range| (self.ranges.size(range), self.lists.get(range)))
+    }
+
+    /// How many positions each member owns as first replica (paper §6.2). One that owns all
+    /// 2^128 counts as [`u128::MAX`].
+    pub fn ownership(&self) -> BTreeMap<NodeId, u128> {
+        let mut owned: BTreeMap<NodeId, u128> = self.nodes.iter().map(|node| (*node, 0)).collect();
+        for (size, list) in self.ranges() {
+            let share = owned.entry(list.all()[0]).or_default();
+            *share = share.saturating_add(size);
+        }
+        owned
+    }
+}
+
+impl Ranges {
+    fn holding(&self, position: Position) -> usize {
+        match self {
+            Ranges::Tokens(tokens) => first_token_after(tokens, position),
+            Ranges::Equal(partitions) => partitions.holding(position) as usize,
         }
     }
-    /// stub
-    pub fn n(&self) -> u8 {
-        self.list.n as u8
+
+    fn size(&self, range: usize) -> u128 {
+        let (end, is_first) = (self.end(range), range == 0);
+        let start = if is_first { self.end(self.len() - 1) } else { self.end(range - 1) };
+        match end.0.wrapping_sub(start.0) {
+            // Where equal tokens meet, the first one has all and the others nothing.
+            0 if is_first => u128::MAX,
+            size => size,
+        }
     }
-    /// stub
-    pub fn contains(&self, n: NodeId) -> bool {
-        self.list.all.contains(&n)
+
+    fn end(&self, range: usize) -> Position {
+        match self {
+            Ranges::Tokens(tokens) => tokens[range],
+            Ranges::Equal(partitions) => partitions.end(range as u32),
+        }
     }
-    /// stub
-    pub fn preference_list(&self, _key: &Key) -> &PreferenceList {
-        &self.list
+
+    fn len(&self) -> usize {
+        match self {
+            Ranges::Tokens(tokens) => tokens.len(),
+            Ranges::Equal(partitions) => partitions.0 as usize,
+        }
     }
 }
-impl PreferenceList {
-    /// stub
-    pub fn primaries(&self) -> &[NodeId] {
-        &self.all[..self.n]
+
+/// The index of the first token strictly greater than `position`, wrapping (paper §4.2).
+fn first_token_after(tokens: &[Position], position: Position) -> usize {
+    tokens.partition_point(|token| *token <= position) % tokens.len()
+}
+
+/// Strategy 1.
+fn between_tokens(tokens: Vec<(Position, u16)>, nodes: &Nodes) -> (Ranges, Lists) {
+    let (positions, owners): (Vec<Position>, Vec<u16>) = tokens.into_iter().unzip();
+    (Ranges::Tokens(positions), Lists::of_walks(&owners, nodes))
+}
+
+/// Strategy 2: a partition has the list of its last position.
+fn over_partitions(
+    tokens: Vec<(Position, u16)>,
+    partitions: EqualPartitions,
+    nodes: &Nodes,
+) -> (Ranges, Lists) {
+    let (positions, owners): (Vec<Position>, Vec<u16>) = tokens.into_iter().unzip();
+    let last = |partition| Position(partitions.end(partition).0.wrapping_sub(1));
+    let places = (0..partitions.0).map(|p| first_token_after(&positions, last(p)));
+    let lists = Lists::of_walks(&owners, nodes).rearranged(places);
+    (Ranges::Equal(partitions), lists)
+}
+
+/// Members without a zone are zones of their own.
+fn nodes_of(layout: &Layout) -> Nodes {
+    let members = layout.members();
+    let with_zone = |zone| members.iter().position(|member| member.zone == zone);
+    let zone_of = |(index, member): (usize, &Member)| match &member.zone {
+        None => index as u16,
+        zone => with_zone(zone.clone()).unwrap_or(index) as u16,
+    };
+    Nodes {
+        ids: members.iter().map(|member| member.id).collect(),
+        zones: members.iter().enumerate().map(zone_of).collect(),
+        n: layout.n() as usize,
     }
-    /// stub
-    pub fn all(&self) -> &[NodeId] {
-        &self.all
-    }
-    /// stub
-    pub fn contains_primary(&self, n: NodeId) -> bool {
-        self.primaries().contains(&n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_token_on_the_end_of_a_partition_is_the_first_one_met() {
+        let nodes = Nodes { ids: vec![NodeId(0), NodeId(1)], zones: vec![0, 1], n: 1 };
+        let half = 1 << 127;
+        for (token, first) in [(half - 1, 1), (half, 0), (half + 1, 0)] {
+            let tokens = vec![(Position(token), 0), (Position(half + 2), 1)];
+            let (_, lists) = over_partitions(tokens, EqualPartitions(2), &nodes);
+            assert_eq!(lists.get(0).all()[0], NodeId(first), "token at {token:x}");
+        }
     }
 }

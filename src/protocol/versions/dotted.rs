@@ -25,10 +25,7 @@ impl Dotted {
     }
 
     pub(super) fn versions(&self) -> Vec<(String, &Written)> {
-        self.siblings
-            .iter()
-            .map(|(dot, written)| (format!("{{{dot}}}"), written))
-            .collect()
+        self.siblings.iter().map(|(dot, written)| (format!("{{{dot}}}"), written)).collect()
     }
 
     pub(super) fn put(&self, context: &VersionVector, dot: Dot, written: Written) -> Dotted {

@@ -33,10 +33,7 @@ impl Register {
     }
 
     pub(super) fn versions(&self) -> Vec<(String, &Written)> {
-        self.0
-            .iter()
-            .map(|(stamp, written)| (stamp.to_string(), written))
-            .collect()
+        self.0.iter().map(|(stamp, written)| (stamp.to_string(), written)).collect()
     }
 
     /// A new stamp exceeds the one that the writer read and the one held here (bug H4).
@@ -47,10 +44,7 @@ impl Register {
         clock: Stamp,
         written: Written,
     ) -> Register {
-        let seen = self
-            .stamp()
-            .max(read)
-            .map_or(0, |seen| seen.stamp.0.saturating_add(1));
+        let seen = self.stamp().max(read).map_or(0, |seen| seen.stamp.0.saturating_add(1));
         let stamp = Stamp(clock.0.max(seen));
         self.merge(&Register(Some((WriteStamp { stamp, node }, written))))
     }

@@ -176,11 +176,7 @@ impl Object {
             Object::Clocked(object) => (None, Some(object.siblings()), None),
             Object::Register(object) => (None, None, object.written()),
         };
-        dotted
-            .into_iter()
-            .flatten()
-            .chain(clocked.into_iter().flatten())
-            .chain(register)
+        dotted.into_iter().flatten().chain(clocked.into_iter().flatten()).chain(register)
     }
 
     /// What a reader of this copy has seen.
@@ -194,10 +190,7 @@ impl Object {
 
     /// Total bytes of the values held.
     pub fn value_bytes(&self) -> usize {
-        self.siblings()
-            .filter_map(|written| written.value.as_ref())
-            .map(|v| v.0.len())
-            .sum()
+        self.siblings().filter_map(|written| written.value.as_ref()).map(|v| v.0.len()).sum()
     }
 }
 

@@ -31,10 +31,7 @@ impl VectorClock {
 
     /// Whether `other` is an ancestor of this clock or equal to it: no counter of it is higher.
     pub fn descends(&self, other: &VectorClock) -> bool {
-        other
-            .0
-            .iter()
-            .all(|(&node, &(counter, _))| counter <= self.counter(node))
+        other.0.iter().all(|(&node, &(counter, _))| counter <= self.counter(node))
     }
 
     /// How many nodes are named.
@@ -70,10 +67,7 @@ impl Clocked {
     }
 
     pub(super) fn versions(&self) -> Vec<(String, &Written)> {
-        self.0
-            .iter()
-            .map(|(clock, written)| (clock.to_string(), written))
-            .collect()
+        self.0.iter().map(|(clock, written)| (clock.to_string(), written)).collect()
     }
 
     /// The clock that subsumes every version held.
@@ -93,17 +87,9 @@ impl Clocked {
         limit: Option<u8>,
         written: Written,
     ) -> Clocked {
-        let counter = self
-            .clock()
-            .counter(coordinator)
-            .max(context.counter(coordinator))
-            + 1;
+        let counter = self.clock().counter(coordinator).max(context.counter(coordinator)) + 1;
         let mut clock = context.clone();
-        let stamp = if limit.is_some() {
-            stamp
-        } else {
-            Stamp::default()
-        };
+        let stamp = if limit.is_some() { stamp } else { Stamp::default() };
         clock.0.insert(coordinator, (counter, stamp));
         if let Some(limit) = limit {
             clock.truncate(usize::from(limit));
@@ -136,9 +122,7 @@ impl fmt::Display for VectorClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         super::braced(
             f,
-            self.0
-                .iter()
-                .map(|(node, (counter, _))| (format!("{node}"), ":", counter)),
+            self.0.iter().map(|(node, (counter, _))| (format!("{node}"), ":", counter)),
         )
     }
 }

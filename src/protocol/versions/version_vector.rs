@@ -70,10 +70,7 @@ impl VersionVector {
 
     /// Whether all that `other` knows is known here too.
     pub fn descends(&self, other: &VersionVector) -> bool {
-        other
-            .0
-            .iter()
-            .all(|(&actor, &counter)| counter <= self.counter(actor))
+        other.0.iter().all(|(&actor, &counter)| counter <= self.counter(actor))
     }
 
     /// How many actors are named.
@@ -109,9 +106,6 @@ impl fmt::Display for Dot {
 
 impl fmt::Display for VersionVector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::braced(
-            f,
-            self.0.iter().map(|(actor, counter)| (actor, ":", counter)),
-        )
+        super::braced(f, self.0.iter().map(|(actor, counter)| (actor, ":", counter)))
     }
 }

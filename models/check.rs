@@ -1,0 +1,153 @@
+//! A scenario's verdicts.
+
+use crate::explore::{Exploration, Limits, Progress, explore};
+use crate::scenario::{Expectation, Property, Scenario};
+use crate::world::{Action, ClusterModel, ModelError};
+use std::time::Duration;
+
+/// What the exploration says of one property. Nothing is ever proved: `Holds` speaks of the stated
+/// bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// True at every state within the bounds.
+    Holds,
+    /// False after these actions, and after no shorter sequence.
+    Refuted(Vec<Action>),
+    /// A limit came first.
+    Inconclusive,
+}
+
+/// One property's verdict beside what the scenario expects.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The property.
+    pub property: Property,
+    /// What was found.
+    pub verdict: Verdict,
+    /// What the scenario expects, if it says.
+    pub expected: Option<Expectation>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The cluster that was explored.
+    pub model: ClusterModel,
+    /// The exploration that judged all properties but `linearizable`, if any was asked.
+    pub main: Option<Exploration<Action>>,
+    /// The pass of its own that judged `linearizable`, if asked: its states carry the history.
+    pub history: Option<Exploration<Action>>,
+    /// The verdicts, in the order of the scenario.
+    pub judgements: Vec<Judgement>,
+}
+
+/// How a check ended, in the order of precedence of exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Every verdict is as expected, or nothing was expected of it.
+    AsExpected,
+    /// Some verdict is inconclusive.
+    Inconclusive,
+    /// Some verdict differs from what is expected.
+    Different,
+}
+
+/// Checks a scenario: explores its whole space, unless a limit comes first or every property asked
+/// is refuted.
+///
+/// # Errors
+/// If the scenario's cluster cannot be built.
+pub fn check(
+    scenario: &Scenario,
+    limits: Limits,
+    report: &mut dyn FnMut(&Progress) -> bool,
+) -> Result<Report, ModelError> {
+    let model = ClusterModel::new(scenario)?;
+    let mut pass = |model: &ClusterModel| {
+        let asked: Vec<Property> = model.asked().collect();
+        (!asked.is_empty()).then(|| explore(model, &asked, limits, report))
+    };
+    let main = pass(&model);
+    let history = pass(&model.clone().with_history());
+    let judge = |&(property, expected): &(Property, Option<Expectation>)| {
+        let linearizable = property == Property::Linearizable;
+        let exploration = if linearizable { &history } else { &main };
+        Judgement { property, verdict: verdict(exploration.as_ref(), property), expected }
+    };
+    let judgements = scenario.expect.iter().map(judge).collect();
+    Ok(Report { model, main, history, judgements })
+}
+
+fn verdict(exploration: Option<&Exploration<Action>>, property: Property) -> Verdict {
+    match exploration {
+        Some(done) => match done.trace(property) {
+            Some(trace) => Verdict::Refuted(trace.to_vec()),
+            None if done.hit_limit() => Verdict::Inconclusive,
+            None => Verdict::Holds,
+        },
+        None => Verdict::Inconclusive,
+    }
+}
+
+impl Verdict {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Holds => "holds",
+            Verdict::Refuted(_) => "refuted",
+            Verdict::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+impl Judgement {
+    /// How the verdict compares with what is expected.
+    pub fn outcome(&self) -> Outcome {
+        match (&self.verdict, self.expected) {
+            (Verdict::Inconclusive, _) => Outcome::Inconclusive,
+            (_, None)
+            | (Verdict::Holds, Some(Expectation::Holds))
+            | (Verdict::Refuted(_), Some(Expectation::Refuted)) => Outcome::AsExpected,
+            _ => Outcome::Different,
+        }
+    }
+}
+
+impl Report {
+    /// How the check ended.
+    pub fn outcome(&self) -> Outcome {
+        self.judgements.iter().map(Judgement::outcome).max().unwrap_or(Outcome::AsExpected)
+    }
+
+    /// Both passes together.
+    pub fn passes(&self) -> impl Iterator<Item = &Exploration<Action>> {
+        self.main.iter().chain(&self.history)
+    }
+
+    /// Unique states of both passes.
+    pub fn unique(&self) -> u64 {
+        self.passes().map(|pass| pass.progress.unique).sum()
+    }
+
+    /// States generated in both passes.
+    pub fn generated(&self) -> u64 {
+        self.passes().map(|pass| pass.progress.generated).sum()
+    }
+
+    /// The deepest layer of either pass.
+    pub fn depth(&self) -> u32 {
+        self.passes().map(|pass| pass.progress.depth).max().unwrap_or(0)
+    }
+
+    /// Wall time of both passes.
+    pub fn elapsed(&self) -> Duration {
+        self.passes().map(|pass| pass.elapsed).sum()
+    }
+
+    /// Whether some pass was interrupted by the user.
+    pub fn was_interrupted(&self) -> bool {
+        let interrupted =
+            |pass: &Exploration<Action>| pass.stopped == Some(crate::explore::Stopped::Interrupted);
+        self.passes().any(interrupted)
+    }
+}

@@ -1,0 +1,296 @@
+//! The exploration engine: breadth-first over every reachable state, so that the first violation
+//! found is a shortest one.
+//!
+//! A state is remembered by a 64-bit fingerprint and the number of its parent, about 20 bytes; only
+//! the two newest layers are kept whole. A trace is rebuilt by stepping again from the start. Two
+//! states that shared a fingerprint would be taken for one: [`Exploration::omission_odds`] tells
+//! how likely that is, and the tests compare the counts with an explorer that keeps whole states.
+
+use crate::scenario::Property;
+use crate::seal::fingerprint;
+use crate::world::{Action, ClusterModel, State, Violated};
+use hashbrown::HashTable;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+/// Something to explore.
+pub trait Space {
+    /// One state.
+    type State: Clone + Hash;
+    /// One step.
+    type Action: Clone;
+
+    /// Where it begins.
+    fn initial(&self) -> Self::State;
+    /// All that can happen next, always in the same order.
+    fn actions(&self, state: &Self::State) -> Vec<Self::Action>;
+    /// The state after an action.
+    fn step(&self, state: &Self::State, action: &Self::Action) -> Self::State;
+    /// The properties that are false at a state.
+    fn violated(&self, state: &Self::State) -> Violated;
+}
+
+impl Space for ClusterModel {
+    type State = State;
+    type Action = Action;
+
+    fn initial(&self) -> State {
+        ClusterModel::initial(self)
+    }
+
+    fn actions(&self, state: &State) -> Vec<Action> {
+        ClusterModel::actions(self, state)
+    }
+
+    fn step(&self, state: &State, action: &Action) -> State {
+        ClusterModel::step(self, state, action)
+    }
+
+    fn violated(&self, state: &State) -> Violated {
+        state.violated
+    }
+}
+
+/// What ends an exploration early; then what is not refuted is inconclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Unique states.
+    pub states: Option<u64>,
+    /// Bytes that the engine may take, by its own estimate.
+    pub memory_bytes: Option<u64>,
+    /// Wall time.
+    pub time: Option<Duration>,
+}
+
+/// Why an exploration ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// The limit of states came first.
+    States,
+    /// The limit of memory came first.
+    Memory,
+    /// The limit of time came first.
+    Time,
+    /// The user asked.
+    Interrupted,
+    /// Every property asked is refuted: nothing is left to learn. Not a limit.
+    AllRefuted,
+}
+
+/// How an exploration is going.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Unique states found.
+    pub unique: u64,
+    /// States generated, repetitions included.
+    pub generated: u64,
+    /// Unique states not yet expanded.
+    pub queue: u64,
+    /// The layer being expanded.
+    pub depth: u32,
+    /// Memory taken, estimated, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// What an exploration found.
+#[derive(Clone, Debug)]
+pub struct Exploration<A> {
+    /// Counts at the end.
+    pub progress: Progress,
+    /// Why it ended before the space was exhausted, if it did.
+    pub stopped: Option<Stopped>,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// For each refuted property a shortest sequence of actions into a state that violates it.
+    pub refuted: Vec<(Property, Vec<A>)>,
+}
+
+impl<A> Exploration<A> {
+    /// An upper bound on the probability that two different states shared a fingerprint, so that
+    /// one was never expanded: n²/2⁶⁵.
+    pub fn omission_odds(&self) -> f64 {
+        let n = self.progress.unique as f64;
+        n * n / 2f64.powi(65)
+    }
+
+    /// The trace that refutes a property.
+    pub fn trace(&self, property: Property) -> Option<&[A]> {
+        self.refuted.iter().find(|(p, _)| *p == property).map(|(_, trace)| trace.as_slice())
+    }
+
+    /// Whether a limit came before the end.
+    pub fn hit_limit(&self) -> bool {
+        !matches!(self.stopped, None | Some(Stopped::AllRefuted))
+    }
+}
+
+/// Explores `space`, judging `asked`. `report` is told now and then how it goes, and stops it by
+/// returning false.
+pub fn explore<S: Space>(
+    space: &S,
+    asked: &[Property],
+    limits: Limits,
+    report: &mut dyn FnMut(&Progress) -> bool,
+) -> Exploration<S::Action> {
+    let mut search = Search {
+        space,
+        limits,
+        report,
+        open: asked.to_vec(),
+        visited: Visited::default(),
+        found: Vec::new(),
+        progress: Progress::default(),
+        started: Instant::now(),
+    };
+    let stopped = search.run(!asked.is_empty());
+    let refuted = std::mem::take(&mut search.found);
+    let rebuild = |(property, index)| (property, search.rebuild(index));
+    let refuted = refuted.into_iter().map(rebuild).collect();
+    Exploration { progress: search.progress, stopped, elapsed: search.started.elapsed(), refuted }
+}
+
+/// States between two looks at the clock and two reports.
+const REPORT_EVERY: u64 = 1024;
+
+/// What a state in a layer takes besides its fingerprint, on average, for the memory estimate.
+const LAYER_BYTES_PER_STATE: u64 = 1024;
+
+struct Search<'a, S: Space> {
+    space: &'a S,
+    limits: Limits,
+    report: &'a mut dyn FnMut(&Progress) -> bool,
+    /// Properties not refuted yet.
+    open: Vec<Property>,
+    visited: Visited,
+    /// Refuted properties and the number of the violating state.
+    found: Vec<(Property, u32)>,
+    progress: Progress,
+    started: Instant,
+}
+
+type Layer<S> = Vec<(u32, <S as Space>::State)>;
+
+impl<S: Space> Search<'_, S> {
+    fn run(&mut self, stop_when_all_refuted: bool) -> Option<Stopped> {
+        let initial = self.space.initial();
+        let mut layer: Layer<S> = Vec::new();
+        self.discover(initial, u32::MAX, &mut layer);
+        while !layer.is_empty() {
+            let mut next: Layer<S> = Vec::new();
+            let mut left = layer.len() as u64;
+            for (index, state) in layer {
+                for action in self.space.actions(&state) {
+                    let successor = self.space.step(&state, &action);
+                    self.progress.generated += 1;
+                    self.discover(successor, index, &mut next);
+                }
+                left -= 1;
+                if stop_when_all_refuted && self.open.is_empty() {
+                    return Some(Stopped::AllRefuted);
+                }
+                if (u64::from(index)).is_multiple_of(REPORT_EVERY) {
+                    self.progress.queue = left + next.len() as u64;
+                    if let Some(stopped) = self.limit() {
+                        return Some(stopped);
+                    }
+                }
+            }
+            layer = next;
+            if !layer.is_empty() {
+                self.progress.depth += 1;
+            }
+        }
+        self.progress.queue = 0;
+        None
+    }
+
+    fn discover(&mut self, state: S::State, parent: u32, layer: &mut Layer<S>) {
+        let Some(index) = self.visited.insert(fingerprint(&state), parent) else { return };
+        self.progress.unique += 1;
+        let violated = self.space.violated(&state);
+        if violated != Violated::default() {
+            let found = &mut self.found;
+            self.open.retain(|&property| {
+                if violated.has(property) {
+                    found.push((property, index));
+                }
+                !violated.has(property)
+            });
+        }
+        layer.push((index, state));
+    }
+
+    fn limit(&mut self) -> Option<Stopped> {
+        self.progress.memory_bytes =
+            self.visited.bytes() + self.progress.queue * LAYER_BYTES_PER_STATE;
+        let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
+        if over(self.limits.states, self.progress.unique) {
+            Some(Stopped::States)
+        } else if over(self.limits.memory_bytes, self.progress.memory_bytes) {
+            Some(Stopped::Memory)
+        } else if self.limits.time.is_some_and(|limit| self.started.elapsed() >= limit) {
+            Some(Stopped::Time)
+        } else if !(self.report)(&self.progress) {
+            Some(Stopped::Interrupted)
+        } else {
+            None
+        }
+    }
+
+    /// The actions that lead from the start to a visited state.
+    fn rebuild(&self, index: u32) -> Vec<S::Action> {
+        let mut state = self.space.initial();
+        let mut trace = Vec::new();
+        for wanted in self.visited.path(index).into_iter().skip(1) {
+            let mut actions = self.space.actions(&state).into_iter();
+            let step = actions.find_map(|action| {
+                let next = self.space.step(&state, &action);
+                (fingerprint(&next) == wanted).then_some((action, next))
+            });
+            let Some((action, next)) = step else {
+                unreachable!("a state steps the same way twice")
+            };
+            trace.push(action);
+            state = next;
+        }
+        trace
+    }
+}
+
+/// The states seen: their fingerprints, and who was first to lead to each.
+#[derive(Default)]
+struct Visited {
+    states: Vec<(u64, u32)>,
+    places: HashTable<u32>,
+}
+
+impl Visited {
+    /// Adds a fingerprint; its number if it is new.
+    fn insert(&mut self, fingerprint: u64, parent: u32) -> Option<u32> {
+        let states = &self.states;
+        let same = |&place: &u32| states[place as usize].0 == fingerprint;
+        if self.places.find(fingerprint, same).is_some() {
+            return None;
+        }
+        let index = self.states.len() as u32;
+        self.states.push((fingerprint, parent));
+        let states = &self.states;
+        self.places.insert_unique(fingerprint, index, |&place| states[place as usize].0);
+        Some(index)
+    }
+
+    /// The fingerprints from the start to a state.
+    fn path(&self, mut index: u32) -> Vec<u64> {
+        let mut path = Vec::new();
+        while let Some(&(fingerprint, parent)) = self.states.get(index as usize) {
+            path.push(fingerprint);
+            index = parent;
+        }
+        path.reverse();
+        path
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.states.capacity() * size_of::<(u64, u32)>() + self.places.capacity() * 5) as u64
+    }
+}

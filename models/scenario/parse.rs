@@ -1,0 +1,248 @@
+//! From the text of a scenario file to a [`Scenario`].
+
+use super::{
+    Cluster, Expectation, FORMAT, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_FILE_BYTES, MAX_NOTE_CHARS,
+    MAX_PUTS, MAX_STEPS, MAX_TITLE_CHARS, Problem, Property, Quorum, ReadRepair, Scenario,
+    ScenarioError, Schedule, Step, Tier, Versioning, ask_all,
+    cluster::check_sizes,
+    names,
+    table::{Located, Source, Table, text_of, wrong_type},
+};
+use toml::de::DeTable;
+
+const ROOT_KEYS: &[&str] =
+    &["format", "title", "schedule", "tier", "f", "note", "cluster", "client", "faults", "expect"];
+const CLUSTER_KEYS: &[&str] =
+    &["nodes", "n", "r", "w", "quorum", "versioning", "clock-limit", "read-repair"];
+const CLIENT_KEYS: &[&str] = &["steps"];
+const FAULT_KEYS: &[&str] = &["crashes", "drops", "duplicates", "timeouts"];
+
+/// Where each key belongs, for the one that was written elsewhere.
+const SCHEMA: &[(&str, &[&str])] = &[
+    ("at the top of the file, above the first table", ROOT_KEYS),
+    ("in [cluster]", CLUSTER_KEYS),
+    ("in [[client]]", CLIENT_KEYS),
+    ("in [faults]", FAULT_KEYS),
+];
+
+pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError> {
+    check_size(text.len(), file)?;
+    let source = Source { file, text };
+    let document = DeTable::parse(text).map_err(|error| source.not_toml(&error))?;
+    let root = Table::root(source, document.get_ref());
+    check_format(&root)?;
+    root.only(ROOT_KEYS, SCHEMA)?;
+    let title = title(&root)?;
+    let cluster = cluster(&root)?;
+    Ok(Scenario {
+        title,
+        schedule: root.name_or("schedule", Schedule::Concurrent)?,
+        tier: root.name_or("tier", Tier::Default)?,
+        f: root.bounded("f", 0, cluster.nodes)?.unwrap_or(1),
+        note: note(&root)?,
+        clients: clients(&root, cluster.nodes)?,
+        faults: faults(&root)?,
+        expect: expect(&root)?,
+        cluster,
+    })
+}
+
+/// Refuses a file of more than [`MAX_FILE_BYTES`].
+pub(super) fn check_size(bytes: usize, file: &str) -> Result<(), ScenarioError> {
+    if bytes <= MAX_FILE_BYTES {
+        return Ok(());
+    }
+    let message = format!("the file has more than {MAX_FILE_BYTES} bytes");
+    let problem = Problem::new(message, "shorten it");
+    Err(ScenarioError::of_file(file, problem))
+}
+
+fn check_format(root: &Table<'_>) -> Result<(), ScenarioError> {
+    let example = format!("format = {FORMAT}");
+    root.required("format", &example)?;
+    let format = root.integer("format")?;
+    let message =
+        format!("format is {}; this dynamo reads format {FORMAT}", format.unwrap_or_default());
+    let help = match format {
+        Some(format) if format == i64::from(FORMAT) => return Ok(()),
+        Some(format) if format > i64::from(FORMAT) => "use a newer dynamo".into(),
+        _ => format!("write `{example}`"),
+    };
+    Err(root.problem_with("format", Problem::new(message, help)))
+}
+
+fn title(root: &Table<'_>) -> Result<String, ScenarioError> {
+    root.required("title", "title = \"...\"")?;
+    let title = root.string("title")?.unwrap_or_default();
+    let message = if title.trim().is_empty() {
+        "title is empty".into()
+    } else if title.contains(char::is_control) {
+        "title is more than one line of plain text".into()
+    } else if title.chars().count() > MAX_TITLE_CHARS {
+        format!("title has {} characters", title.chars().count())
+    } else {
+        return Ok(title.into());
+    };
+    let help = format!("write one line of 1 to {MAX_TITLE_CHARS} characters");
+    Err(root.problem_with("title", Problem::new(message, help)))
+}
+
+fn note(root: &Table<'_>) -> Result<Option<String>, ScenarioError> {
+    let note = root.string("note")?;
+    let length = note.map_or(0, |note| note.chars().count());
+    if length > MAX_NOTE_CHARS {
+        let message = format!("note has {length} characters");
+        let help = format!("use at most {MAX_NOTE_CHARS}");
+        return Err(root.problem_with("note", Problem::new(message, help)));
+    }
+    Ok(note.map(String::from))
+}
+
+fn cluster(root: &Table<'_>) -> Result<Cluster, ScenarioError> {
+    let value = root.required("cluster", "[cluster]")?;
+    let table = Table::of(root.source, "[cluster]", value)?;
+    table.only(CLUSTER_KEYS, SCHEMA)?;
+    let mut sizes = [0; 4];
+    for (size, key) in sizes.iter_mut().zip(["nodes", "n", "r", "w"]) {
+        *size = table.required_integer(key)?;
+    }
+    check_sizes(sizes).map_err(|(key, problem)| table.problem_with(key, problem))?;
+    // Checked: all are at most MAX_NODES.
+    let [nodes, n, r, w] = sizes.map(|size| size as u8);
+    Ok(Cluster {
+        nodes,
+        n,
+        r,
+        w,
+        quorum: table.name_or("quorum", Quorum::Strict)?,
+        versioning: versioning(&table)?,
+        read_repair: table.name_or("read-repair", ReadRepair::Async)?,
+    })
+}
+
+fn versioning(cluster: &Table<'_>) -> Result<Versioning, ScenarioError> {
+    let limit = cluster.bounded("clock-limit", 1, MAX_PUTS as u8)?;
+    let versioning = match cluster.string("versioning")? {
+        None | Some("dotted") => Versioning::Dotted,
+        Some("vector-clock") => Versioning::VectorClock { limit },
+        Some("last-writer-wins") => Versioning::LastWriterWins,
+        Some(other) => {
+            let problem = names::unknown("versioning", other, &Versioning::NAMES, &[]);
+            return Err(cluster.problem_with("versioning", problem));
+        }
+    };
+    if limit != versioning.clock_limit() {
+        let message = format!(
+            "clock-limit truncates vector clocks, but versioning is `{}`",
+            versioning.name()
+        );
+        let help = "remove clock-limit or set versioning to `vector-clock`";
+        return Err(cluster.problem_with("clock-limit", Problem::new(message, help)));
+    }
+    Ok(versioning)
+}
+
+fn clients(root: &Table<'_>, nodes: u8) -> Result<Vec<Vec<Step>>, ScenarioError> {
+    let help = "add a `[[client]]` table with `steps = [\"get k\"]`";
+    let Some(value) = root.get("client") else {
+        return Err(root.problem(Problem::new("the file has no client", help)));
+    };
+    let Some(tables) = value.get_ref().as_array() else {
+        let help = "write `[[client]]` with two brackets, once for each client";
+        return Err(root.problem_with("client", wrong_type("client", value, help)));
+    };
+    if tables.is_empty() {
+        return Err(root.problem_with("client", Problem::new("the file has no client", help)));
+    }
+    let mut clients = Vec::new();
+    let mut puts = 0;
+    for value in tables.iter() {
+        let table = Table::of(root.source, "[[client]]", value)?;
+        if clients.len() == MAX_CLIENTS {
+            let message = format!("there are {} clients", tables.len());
+            let help = format!("use at most {MAX_CLIENTS}");
+            return Err(table.problem(Problem::new(message, help)));
+        }
+        clients.push(script(&table, nodes, &mut puts)?);
+    }
+    Ok(clients)
+}
+
+/// One client's steps; `puts` counts the puts of all clients so far.
+fn script(client: &Table<'_>, nodes: u8, puts: &mut usize) -> Result<Vec<Step>, ScenarioError> {
+    client.only(CLIENT_KEYS, SCHEMA)?;
+    let value = client.required("steps", "steps = [\"get k\", \"put k\"]")?;
+    let Some(steps) = value.get_ref().as_array() else {
+        let help = "write an array of texts, such as `[\"get k\"]`";
+        return Err(client.problem_with("steps", wrong_type("steps", value, help)));
+    };
+    if steps.is_empty() {
+        let problem = Problem::new("a client has no steps", "give it one or remove the client");
+        return Err(client.problem_with("steps", problem));
+    }
+    let mut script = Vec::new();
+    for value in steps.iter() {
+        let step = step(client.source, value, nodes)?;
+        *puts += usize::from(step.is_put());
+        let (what, limit) = if script.len() == MAX_STEPS {
+            ("a client has", format!("{MAX_STEPS} steps"))
+        } else if *puts > MAX_PUTS {
+            ("the clients together have", format!("{MAX_PUTS} puts"))
+        } else {
+            script.push(step);
+            continue;
+        };
+        let problem =
+            Problem::new(format!("{what} more than {limit}"), "explore a smaller question");
+        return Err(client.source.problem_at(value.span().start, problem));
+    }
+    Ok(script)
+}
+
+fn step(source: Source<'_>, value: &Located<'_>, nodes: u8) -> Result<Step, ScenarioError> {
+    let fail = |problem| source.problem_at(value.span().start, problem);
+    let step: Step = text_of(source, "a step", value)?.parse().map_err(fail)?;
+    match step.contact {
+        Some(node) if node >= nodes => Err(fail(Problem::new(
+            format!("step `{step}` asks node {node}, which does not exist"),
+            format!("the cluster's nodes are numbered 0 to {}", nodes - 1),
+        ))),
+        _ => Ok(step),
+    }
+}
+
+fn faults(root: &Table<'_>) -> Result<Faults, ScenarioError> {
+    let Some(value) = root.get("faults") else {
+        return Ok(Faults::default());
+    };
+    let table = Table::of(root.source, "[faults]", value)?;
+    table.only(FAULT_KEYS, SCHEMA)?;
+    let budget = |key| Ok(table.bounded(key, 0, MAX_BUDGET)?.unwrap_or(0));
+    Ok(Faults {
+        crashes: budget("crashes")?,
+        drops: budget("drops")?,
+        duplicates: budget("duplicates")?,
+        timeouts: budget("timeouts")?,
+    })
+}
+
+fn expect(root: &Table<'_>) -> Result<Vec<(Property, Option<Expectation>)>, ScenarioError> {
+    let Some(value) = root.get("expect") else {
+        return Ok(ask_all());
+    };
+    let table = Table::of(root.source, "[expect]", value)?;
+    let mut expect = Vec::new();
+    for (name, offset, value) in table.entries() {
+        let fail = |problem| root.source.problem_at(offset, problem);
+        let property: Property = name.parse().map_err(fail)?;
+        let fail = |problem| root.source.problem_at(value.span().start, problem);
+        let verdict = text_of(root.source, name, value)?.parse().map_err(fail)?;
+        expect.push((property, Some(verdict)));
+    }
+    if expect.is_empty() {
+        let help = "remove the table to ask every property";
+        return Err(table.problem(Problem::new("[expect] is empty and asks nothing", help)));
+    }
+    expect.sort();
+    Ok(expect)
+}

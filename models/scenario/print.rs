@@ -1,0 +1,152 @@
+//! From a [`Scenario`] to the text of its file.
+
+use super::{FORMAT, Scenario, Schedule, Tier};
+use std::fmt::Write;
+
+/// A line of the file and the comment beside it, either of them possibly empty.
+type Line = (String, String);
+
+/// The file with its comments, aligned within each block.
+pub(super) fn commented(scenario: &Scenario) -> String {
+    join(scenario, |block, text| {
+        let commented = block.iter().filter(|(_, comment)| !comment.is_empty());
+        let width = commented.map(|(line, _)| line.chars().count()).max();
+        for (line, comment) in block {
+            let _ = match (width, comment.as_str()) {
+                (None, _) | (_, "") => writeln!(text, "{line}"),
+                (Some(width), comment) => writeln!(text, "{line:width$}  # {comment}"),
+            };
+        }
+    })
+}
+
+/// The file without comments.
+pub(super) fn bare(scenario: &Scenario) -> String {
+    join(scenario, |block, text| {
+        for (line, _) in block {
+            let _ = writeln!(text, "{line}");
+        }
+    })
+}
+
+/// The blocks, each put down by `write`, with an empty line between them.
+fn join(scenario: &Scenario, write: impl Fn(&[Line], &mut String)) -> String {
+    let mut blocks = vec![head(scenario), cluster(scenario)];
+    blocks.extend(clients(scenario));
+    blocks.push(faults(scenario));
+    blocks.push(expect(scenario));
+    let mut text = String::new();
+    for block in blocks.iter().filter(|block| !block.is_empty()) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        write(block, &mut text);
+    }
+    text
+}
+
+fn head(scenario: &Scenario) -> Vec<Line> {
+    let schedule = match scenario.schedule {
+        Schedule::Concurrent => "the scripts interleave in every way",
+        Schedule::Sequential => "a client starts when the one before it has finished",
+    };
+    let tier = match scenario.tier {
+        Tier::Default => "always checked",
+        Tier::Long => "checked only with --all",
+    };
+    let mut lines = vec![
+        plain(format!("format = {FORMAT}")),
+        plain(format!("title = {}", quoted(&scenario.title))),
+        line(format!("schedule = \"{}\"", scenario.schedule), schedule),
+        line(format!("tier = \"{}\"", scenario.tier), tier),
+        line(format!("f = {}", scenario.f), "stores that may vanish under durable-f"),
+    ];
+    if let Some(note) = &scenario.note {
+        lines.push(plain(format!("note = {}", quoted(note))));
+    }
+    lines
+}
+
+fn cluster(scenario: &Scenario) -> Vec<Line> {
+    let cluster = &scenario.cluster;
+    let mut lines = vec![
+        plain("[cluster]"),
+        plain(format!("nodes = {}", cluster.nodes)),
+        line(format!("n = {}", cluster.n), "replicas of a key"),
+        line(format!("r = {}", cluster.r), "replicas that a get waits for"),
+        line(format!("w = {}", cluster.w), "replicas that a put waits for"),
+        plain(format!("quorum = \"{}\"", cluster.quorum)),
+        plain(format!("versioning = \"{}\"", cluster.versioning.name())),
+    ];
+    if let Some(limit) = cluster.versioning.clock_limit() {
+        lines.push(line(format!("clock-limit = {limit}"), "pairs that a clock keeps"));
+    }
+    lines.push(plain(format!("read-repair = \"{}\"", cluster.read_repair)));
+    lines
+}
+
+fn clients(scenario: &Scenario) -> impl Iterator<Item = Vec<Line>> {
+    let puts = scenario.puts();
+    let script = move |(client, steps): (usize, &Vec<super::Step>)| {
+        let steps: Vec<String> = steps.iter().map(|step| format!("\"{step}\"")).collect();
+        let values: Vec<String> =
+            puts.iter().filter(|put| put.client == client).map(|put| put.to_string()).collect();
+        let comment = match values.as_slice() {
+            [] => String::new(),
+            values => format!("writes {}", values.join(", ")),
+        };
+        let steps = format!("steps = [{}]", steps.join(", "));
+        vec![plain("[[client]]"), (steps, comment)]
+    };
+    scenario.clients.iter().enumerate().map(script)
+}
+
+fn faults(scenario: &Scenario) -> Vec<Line> {
+    let faults = &scenario.faults;
+    vec![
+        line("[faults]", "total budgets"),
+        plain(format!("crashes = {}", faults.crashes)),
+        plain(format!("drops = {}", faults.drops)),
+        plain(format!("duplicates = {}", faults.duplicates)),
+        plain(format!("timeouts = {}", faults.timeouts)),
+    ]
+}
+
+/// Nothing if nothing is expected: the file then asks every property.
+fn expect(scenario: &Scenario) -> Vec<Line> {
+    let expected = scenario.expect.iter().filter_map(|&(property, verdict)| {
+        let text = format!("{property} = \"{}\"", verdict?);
+        Some(line(text, property.meaning()))
+    });
+    let mut lines: Vec<Line> = expected.collect();
+    if !lines.is_empty() {
+        lines.insert(0, plain("[expect]"));
+    }
+    lines
+}
+
+fn plain(text: impl Into<String>) -> Line {
+    line(text, "")
+}
+
+fn line(text: impl Into<String>, comment: &str) -> Line {
+    (text.into(), comment.into())
+}
+
+/// A TOML string; one of several lines is printed on several lines.
+fn quoted(text: &str) -> String {
+    let multiline = text.contains('\n');
+    let mut quoted = String::from(if multiline { "\"\"\"\n" } else { "\"" });
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' | '\t' => quoted.push(c),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push_str(if multiline { "\"\"\"" } else { "\"" });
+    quoted
+}

@@ -1,0 +1,64 @@
+//! What a scenario can ask, and what it can expect to be answered.
+
+use super::names::named;
+
+named! {
+    /// A question to the checker. `x` *covers* `v` if it is `v` or truly overwrote it, through any
+    /// chain of true reads.
+    pub enum Property: "property", later [
+        "no-resurrection", "converges", "available-writes", "available-reads"
+    ] {
+        /// No acknowledged write disappears.
+        NoLostWrite = "no-lost-write",
+        /// A dot identifies one value.
+        UniqueDots = "unique-dots",
+        /// Siblings are truly concurrent.
+        NoFalseConcurrency = "no-false-concurrency",
+        /// Siblings are no more than the concurrent puts.
+        BoundedSiblings = "bounded-siblings",
+        /// A session reads its own writes.
+        ReadYourWrites = "read-your-writes",
+        /// A session never reads backwards.
+        MonotonicReads = "monotonic-reads",
+        /// A get sees what was acknowledged before it.
+        Regular = "regular",
+        /// The history has a real-time order.
+        Linearizable = "linearizable",
+        /// Acknowledged writes survive the loss of stores.
+        DurableF = "durable-f",
+    }
+}
+
+impl Property {
+    /// What holds when it holds, in one sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Property::NoLostWrite => {
+                "Every acknowledged value is in the merge of all stores and hints, or is covered there."
+            }
+            Property::UniqueDots => "One dot never names two values.",
+            Property::NoFalseConcurrency => "No sibling covers another.",
+            Property::BoundedSiblings => "There are no more siblings than truly concurrent puts.",
+            Property::ReadYourWrites => "An answer covers the client's own acknowledged puts.",
+            Property::MonotonicReads => "An answer covers the client's earlier answers.",
+            Property::Regular => {
+                "An answer covers every put acknowledged before the get began, and holds nothing that \
+                 such a put overwrote."
+            }
+            Property::Linearizable => {
+                "The history fits the set object in some order that respects real time."
+            }
+            Property::DurableF => "With any f stores removed, no-lost-write holds of the rest.",
+        }
+    }
+}
+
+named! {
+    /// What a scenario expects to be answered about a property.
+    pub enum Expectation: "verdict", later [] {
+        /// The property holds in the whole space within the scenario's bounds.
+        Holds = "holds",
+        /// Some trace refutes the property.
+        Refuted = "refuted",
+    }
+}

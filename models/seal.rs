@@ -1,0 +1,97 @@
+//! Values that carry their own hash, so that a state of many parts is hashed in a few words.
+
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+/// A shared, immutable value with a 128-bit hash computed once. Equality is of the values: a
+/// collision can make two states share a fingerprint, never make them equal.
+#[derive(Debug)]
+pub struct Sealed<T>(Arc<(u128, T)>);
+
+impl<T: Hash> Sealed<T> {
+    /// Seals `value`.
+    pub fn new(value: T) -> Self {
+        let hash = xxh3_128(&fed(&value));
+        Sealed(Arc::new((hash, value)))
+    }
+}
+
+impl<T> Clone for Sealed<T> {
+    fn clone(&self) -> Self {
+        Sealed(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Sealed<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0.1
+    }
+}
+
+impl<T: PartialEq> PartialEq for Sealed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.0 == other.0.0 && self.0.1 == other.0.1)
+    }
+}
+
+impl<T: Eq> Eq for Sealed<T> {}
+
+impl<T: Ord> PartialOrd for Sealed<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T: Ord> Ord for Sealed<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return std::cmp::Ordering::Equal;
+        }
+        self.0.1.cmp(&other.0.1)
+    }
+}
+
+impl<T> Hash for Sealed<T> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u128(self.0.0);
+    }
+}
+
+/// The 64-bit fingerprint under which the engine remembers a state.
+pub fn fingerprint<T: Hash>(value: &T) -> u64 {
+    xxh3_64(&fed(value))
+}
+
+/// The bytes that `value` feeds to a hasher, integers in little-endian order on every machine.
+fn fed<T: Hash>(value: &T) -> Vec<u8> {
+    let mut feed = Feed(Vec::with_capacity(256));
+    value.hash(&mut feed);
+    feed.0
+}
+
+struct Feed(Vec<u8>);
+
+macro_rules! little_endian {
+    ($($method:ident: $int:ty),*) => {
+        $(fn $method(&mut self, i: $int) { self.0.extend_from_slice(&i.to_le_bytes()); })*
+    };
+}
+
+impl Hasher for Feed {
+    fn finish(&self) -> u64 {
+        xxh3_64(&self.0)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    little_endian!(write_u16: u16, write_u32: u32, write_u64: u64, write_u128: u128);
+
+    fn write_usize(&mut self, i: usize) {
+        self.write_u64(i as u64);
+    }
+}

@@ -1,0 +1,88 @@
+//! Whatever is printed is read back, and no text makes the parser panic.
+
+use crate::{GOOD, parse};
+use dynamo_models::scenario::{
+    Cluster, Expectation, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_NODES, MAX_PUTS, MAX_STEPS, Op,
+    Property, Quorum, ReadRepair, Scenario, Schedule, Step, Tier, Versioning,
+};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+fn any_cluster() -> impl Strategy<Value = Cluster> {
+    let versioning = prop_oneof![
+        Just(Versioning::Dotted),
+        option::of(1..=MAX_PUTS as u8).prop_map(|limit| Versioning::VectorClock { limit }),
+        Just(Versioning::LastWriterWins),
+    ];
+    (1..=MAX_NODES)
+        .prop_flat_map(|nodes| (Just(nodes), 1..=nodes))
+        .prop_flat_map(|(nodes, n)| (Just(nodes), Just(n), 1..=n, 1..=n))
+        .prop_flat_map(move |sizes| (Just(sizes), versioning.clone(), select(ReadRepair::ALL)))
+        .prop_map(|((nodes, n, r, w), versioning, read_repair)| Cluster {
+            nodes,
+            n,
+            r,
+            w,
+            quorum: Quorum::Strict,
+            versioning,
+            read_repair,
+        })
+}
+
+fn any_clients(nodes: u8) -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let step = (select(Op::ALL), "[a-zA-Z0-9._/-]{1,32}", option::of(0..nodes))
+        .prop_map(|(op, key, contact)| Step { op, key, contact });
+    vec(vec(step, 1..=MAX_STEPS), 1..=MAX_CLIENTS).prop_filter("too many puts", |clients| {
+        clients.iter().flatten().filter(|step| step.is_put()).count() <= MAX_PUTS
+    })
+}
+
+fn any_expect() -> impl Strategy<Value = Vec<(Property, Option<Expectation>)>> {
+    let verdicts = vec(option::of(select(Expectation::ALL)), Property::ALL.len());
+    verdicts.prop_map(|verdicts| {
+        let all = Property::ALL.iter().copied().zip(verdicts);
+        let asked: Vec<_> = all.clone().filter(|(_, verdict)| verdict.is_some()).collect();
+        if asked.is_empty() { all.collect() } else { asked }
+    })
+}
+
+fn any_scenario() -> impl Strategy<Value = Scenario> {
+    let faults = (0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET).prop_map(
+        |(crashes, drops, duplicates, timeouts)| Faults { crashes, drops, duplicates, timeouts },
+    );
+    // Quotes, backslashes, line ends and control characters more often than chance would have it.
+    let note = option::of("([\"\\\\\n\r\t\u{0}\u{7f}\u{85}# a-z]|\\PC){0,60}");
+    let words = ("[^\\pC\\s]\\PC{0,99}", note);
+    any_cluster()
+        .prop_flat_map(|cluster| {
+            let nodes = cluster.nodes;
+            (Just(cluster), any_clients(nodes), 0..=nodes)
+        })
+        .prop_flat_map(move |known| {
+            let rest = (select(Schedule::ALL), select(Tier::ALL), any_expect());
+            (Just(known), rest, faults.clone(), words.clone())
+        })
+        .prop_map(|((cluster, clients, f), (schedule, tier, expect), faults, (title, note))| {
+            Scenario { title, schedule, tier, f, note, cluster, clients, faults, expect }
+        })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_back(scenario in any_scenario()) {
+        let text = scenario.to_toml();
+        let read = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        prop_assert_eq!(&read, &scenario);
+        prop_assert_eq!(read.to_toml(), text);
+        prop_assert_eq!(read.content_hash(), scenario.content_hash());
+    }
+
+    #[test]
+    fn no_text_can_make_the_parser_panic(at in 0..GOOD.len(), with in "\\PC{0,3}|[\\[\\]\"=\n\r@]{1,3}") {
+        let mut text = GOOD.to_string();
+        text.replace_range(at..at + 1, &with);
+        if let Err(error) = parse(&text) {
+            let line = error.line.expect("a short file's errors have lines");
+            prop_assert!((1..=text.lines().count()).contains(&line), "{}", error);
+        }
+    }
+}

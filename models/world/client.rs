@@ -1,0 +1,248 @@
+//! Clients: a call and its handling are one step, and so are an answer and its receipt.
+
+use super::ClusterModel;
+use super::action::Action;
+use super::ghost::Phase;
+use super::plan::{Puts, request_id};
+use super::state::{State, Waiting};
+use crate::scenario::Op;
+use dynamo_protocol::door::Input;
+use dynamo_protocol::ids::{Key, NodeId, RequestId};
+use dynamo_protocol::message::{Answer, Operation, Request};
+
+/// What a step's answer is judged by.
+pub(super) struct Answered {
+    /// The key, by its place in the plan.
+    pub(super) key: usize,
+    /// What the get returned; none for puts and for gets without an answer.
+    pub(super) returned: Option<Puts>,
+    /// The puts of the key acknowledged before the get began.
+    pub(super) acknowledged: Puts,
+    /// The client's own acknowledged puts of the key in this session.
+    pub(super) own: Puts,
+    /// What its previous get of the key in this session returned.
+    pub(super) previous: Puts,
+}
+
+impl ClusterModel {
+    pub(super) fn client_actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for client in 0..self.plan().clients() {
+            self.calls(state, client, actions);
+            let open = state.clients[client].waiting.as_ref();
+            if let Some(waiting) = open.filter(|_| self.is_lost(state, client)) {
+                actions.push(Action::GiveUp { client, node: waiting.node });
+            }
+        }
+        self.final_reads(state, actions);
+    }
+
+    /// The calls that a client can make: its next step, at the node that the step pins or at any.
+    fn calls(&self, state: &State, client: usize, actions: &mut Vec<Action>) {
+        let script = &state.clients[client];
+        let step = usize::from(script.done);
+        let Some(next) = self.plan().step(client, step) else { return };
+        if script.waiting.is_some() || !self.may_start(state, client) {
+            return;
+        }
+        let pinned = |node: &u8| next.contact.is_none_or(|contact| contact == *node);
+        for node in (0..self.scenario().cluster.nodes).filter(pinned) {
+            let node = NodeId(u64::from(node));
+            if state.up(node).is_some() {
+                let what = self.request(state, client, step).to_string();
+                actions.push(Action::Call { client, node, what });
+            }
+        }
+    }
+
+    /// When the scripts have ended and the network is empty: one read of any key through any node.
+    fn final_reads(&self, state: &State, actions: &mut Vec<Action>) {
+        let reader = self.plan().clients();
+        let ended = (0..reader).all(|client| self.has_finished(state, client));
+        let unused = state.clients[reader].done == 0 && state.clients[reader].waiting.is_none();
+        if !ended || !unused || !state.network.is_empty() {
+            return;
+        }
+        for key in self.plan().keys() {
+            for node in state.nodes.iter().filter_map(|host| host.up()) {
+                actions.push(Action::FinalRead { key: key.clone(), node: node.id() });
+            }
+        }
+    }
+
+    /// Whether the node that a client waits for has lost its request.
+    fn is_lost(&self, state: &State, client: usize) -> bool {
+        let script = &state.clients[client];
+        let id = request_id(client, usize::from(script.done));
+        let waits =
+            |waiting: &Waiting| state.up(waiting.node).is_some_and(|node| node.is_pending(id));
+        script.waiting.as_ref().is_some_and(|waiting| !waits(waiting))
+    }
+
+    /// A client's next request.
+    fn request(&self, state: &State, client: usize, step: usize) -> Request {
+        let id = request_id(client, step);
+        let Some(next) = self.plan().step(client, step) else {
+            unreachable!("calls are only offered for steps that exist")
+        };
+        let index = self.plan().key(next);
+        let key = self.plan().keys()[index].clone();
+        let memory = state.clients[client].memory.get(&(index as u8));
+        let context = match next.op {
+            Op::Get | Op::PutBlind => None,
+            Op::Put | Op::Delete => memory.and_then(|memory| memory.context.clone()),
+        };
+        let operation = match self.plan().put(client, step) {
+            None => Operation::Get,
+            Some(put) => Operation::Put { context, value: self.plan().value(put) },
+        };
+        Request { id, key, operation }
+    }
+
+    pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> Option<Answered> {
+        let step = usize::from(state.clients[client].done);
+        let request = self.request(state, client, step);
+        let key = self.plan().keys().iter().position(|key| *key == request.key).unwrap_or(0);
+        match self.plan().put(client, step) {
+            Some(put) => self.begin_put(state, client, step, node, key, put),
+            None => self.begin_get(state, client, step, node, key),
+        }
+        self.ask(state, node, request)
+    }
+
+    pub(super) fn final_read(
+        &self,
+        state: &mut State,
+        key: &Key,
+        node: NodeId,
+    ) -> Option<Answered> {
+        let reader = self.plan().clients();
+        let index = self.plan().keys().iter().position(|k| k == key).unwrap_or(0);
+        self.begin_get(state, reader, 0, node, index);
+        let request =
+            Request { id: request_id(reader, 0), key: key.clone(), operation: Operation::Get };
+        self.ask(state, node, request)
+    }
+
+    fn ask(&self, state: &mut State, node: NodeId, request: Request) -> Option<Answered> {
+        let host = (**state.host(node)).clone();
+        let ambient = self.ambient(state, node);
+        let key = request.key.clone();
+        self.handle(state, node, host, Input::Client { request, ambient }, Some(&key))
+    }
+
+    fn begin_put(
+        &self,
+        state: &mut State,
+        client: usize,
+        step: usize,
+        node: NodeId,
+        key: usize,
+        put: usize,
+    ) {
+        let blind = self.plan().step(client, step).is_some_and(|s| s.op == Op::PutBlind);
+        let memory = state.clients[client].memory.get(&(key as u8)).filter(|_| !blind);
+        let mut read = memory.map_or(Puts::default(), |memory| memory.read);
+        if self.is_register() {
+            read = read.with(state.ghost.acknowledged.shared(self.plan().puts_of(key)));
+        }
+        let acknowledged = Puts::default();
+        state.clients[client].waiting = Some(Waiting { node, key: key as u8, acknowledged });
+        state.ghost.call(put, read);
+        state.ghost.begin(self.plan().operation(client, step), Phase::Maybe);
+    }
+
+    fn begin_get(&self, state: &mut State, client: usize, step: usize, node: NodeId, key: usize) {
+        let acknowledged = state.ghost.acknowledged.shared(self.plan().puts_of(key));
+        state.clients[client].waiting = Some(Waiting { node, key: key as u8, acknowledged });
+        state.ghost.begin(self.plan().operation(client, step), Phase::Absent);
+    }
+
+    /// A client receives its answer.
+    pub(super) fn answer(
+        &self,
+        state: &mut State,
+        id: RequestId,
+        answer: Answer,
+    ) -> Option<Answered> {
+        let client = state.client_index(id.client)?;
+        let step = usize::from(state.clients[client].done);
+        if id != request_id(client, step) {
+            return None;
+        }
+        let waiting = state.clients[client].waiting.take()?;
+        let operation = self.plan().operation(client, step);
+        let key = waiting.key;
+        state.clients[client].done += 1;
+        let memory = state.clients[client].memory.entry(key).or_default();
+        let mut answered = Answered {
+            key: usize::from(key),
+            returned: None,
+            acknowledged: waiting.acknowledged,
+            own: memory.own,
+            previous: memory.read,
+        };
+        let put = self.plan().put(client, step);
+        match (answer, put) {
+            (Answer::Stored, Some(put)) => {
+                memory.own = memory.own.with(Puts::one(put));
+                state.ghost.acknowledged = state.ghost.acknowledged.with(Puts::one(put));
+                state.ghost.end(operation, Phase::Stored);
+            }
+            (Answer::Found { siblings, context }, None) => {
+                let by = siblings.iter().map(|written| written.by);
+                memory.read = self.puts(by);
+                memory.context = Some(context);
+                answered.returned = Some(memory.read);
+                state.ghost.end(operation, Phase::Returned(memory.read));
+            }
+            (Answer::NotFound { deletes, context }, None) => {
+                memory.read = self.puts(deletes.into_iter());
+                memory.context = Some(context);
+                answered.returned = Some(memory.read);
+                state.ghost.end(operation, Phase::Returned(memory.read));
+            }
+            (Answer::Refused(_), Some(_)) => state.ghost.end(operation, Phase::Absent),
+            // A client goes on as a new session: it knows nothing.
+            _ => state.clients[client].memory.clear(),
+        }
+        self.forget(state, client);
+        Some(answered)
+    }
+
+    /// A client goes on without an answer, as a new session.
+    pub(super) fn give_up(&self, state: &mut State, client: usize) {
+        let script = &mut state.clients[client];
+        script.waiting = None;
+        script.done += 1;
+        script.memory.clear();
+        self.forget(state, client);
+    }
+
+    fn puts(&self, by: impl Iterator<Item = RequestId>) -> Puts {
+        by.filter_map(|id| self.plan().put_of_request(id))
+            .fold(Puts::default(), |set, put| set.with(Puts::one(put)))
+    }
+
+    /// Drops from a client's memory what no later step or judgement needs.
+    fn forget(&self, state: &mut State, client: usize) {
+        let next = usize::from(state.clients[client].done);
+        let memory = std::mem::take(&mut state.clients[client].memory);
+        for (index, mut memory) in memory {
+            let key = usize::from(index);
+            let reads = self.plan().reads_later(client, next, key);
+            let writes = self.plan().needs_context(client, next, key);
+            if !writes {
+                memory.context = None;
+            }
+            if !reads {
+                memory.own = Puts::default();
+            }
+            if !reads && !writes {
+                memory.read = Puts::default();
+            }
+            if memory != super::Memory::default() {
+                state.clients[client].memory.insert(index, memory);
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The cluster model: the protocol's own nodes, a network, scripted clients and budgeted faults.
+//!
+//! A node's step is [`Node::handle`]; nothing of the protocol is declared again here.
+
+mod action;
+mod client;
+mod disk;
+mod ghost;
+mod judge;
+mod linear;
+mod network;
+mod plan;
+mod state;
+
+pub use action::Action;
+pub use disk::Disk;
+pub use ghost::{Ghost, Operation, Phase};
+pub use plan::{Plan, Puts, request_id};
+pub use state::{Client, Envelope, Host, Memory, Process, Spent, State, Violated, Waiting};
+
+use crate::scenario::{self, Faults, Property, Scenario, Schedule};
+use crate::seal::Sealed;
+use dynamo_protocol::config::{Config, ConfigError, ReadRepair};
+use dynamo_protocol::door::{Ambient, Input, Start, Timer};
+use dynamo_protocol::ids::{Key, NodeId};
+use dynamo_protocol::node::Node;
+use dynamo_protocol::ring::{Layout, LayoutError, Member, Ring, Strategy};
+use dynamo_protocol::store::{Record, RecordKey, Store};
+use dynamo_protocol::versions::{Epoch, Incarnation, Stamp, Versioning};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A scenario, ready to be explored.
+#[derive(Clone, Debug)]
+pub struct ClusterModel {
+    scenario: Arc<Scenario>,
+    config: Arc<Config>,
+    plan: Arc<Plan>,
+    with_history: bool,
+}
+
+/// Why a scenario cannot become a cluster.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The ring refuses.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The quorums refuse.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl ClusterModel {
+    /// The cluster of a scenario, judged by every property but `linearizable`.
+    pub fn new(scenario: &Scenario) -> Result<ClusterModel, ModelError> {
+        let plan = Plan::new(scenario);
+        let config = Arc::new(config(scenario, &plan.keys()[0])?);
+        let scenario = Arc::new(scenario.clone());
+        Ok(ClusterModel { scenario, config, plan: Arc::new(plan), with_history: false })
+    }
+
+    /// The same cluster with the whole history in its state, to judge `linearizable`.
+    #[must_use]
+    pub fn with_history(mut self) -> ClusterModel {
+        self.with_history = true;
+        self
+    }
+
+    /// Whether the whole history is part of the state.
+    pub fn has_history(&self) -> bool {
+        self.with_history
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The configuration that all nodes share.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The scripts, worked out.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The properties that this model judges, out of those that the scenario asks.
+    pub fn asked(&self) -> impl Iterator<Item = Property> + '_ {
+        let judged = |p: &Property| (*p == Property::Linearizable) == self.with_history;
+        self.scenario.expect.iter().map(|&(property, _)| property).filter(judged)
+    }
+
+    /// All nodes just bootstrapped, nothing in flight.
+    pub fn initial(&self) -> State {
+        let host = |id| {
+            let node = NodeId(id);
+            let mut process = Node::new(self.config.clone(), node, Disk::default());
+            let start = Start::Bootstrap { incarnation: Incarnation(0) };
+            let _ = process.handle(Input::Start(start));
+            Sealed::new(Host { process: Process::Up(process), timers: BTreeSet::new() })
+        };
+        let nodes = u64::from(self.scenario.cluster.nodes);
+        State {
+            nodes: (0..nodes).map(host).collect(),
+            network: Vec::new(),
+            clients: vec![Client::default(); self.plan.clients() + 1],
+            spent: Spent::default(),
+            ghost: Ghost::new(self.plan.puts(), self.plan.operations(), self.with_history),
+            epochs: vec![0; nodes as usize],
+            violated: Violated::default(),
+        }
+    }
+
+    /// Everything that can happen next, in a fixed order.
+    pub fn actions(&self, state: &State) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.client_actions(state, &mut actions);
+        self.network_actions(state, &mut actions);
+        self.node_actions(state, &mut actions);
+        actions
+    }
+
+    /// The state after an action that [`ClusterModel::actions`] named.
+    pub fn step(&self, before: &State, action: &Action) -> State {
+        let mut after = before.clone();
+        let mut answered = None;
+        match action {
+            Action::Call { client, node, .. } => {
+                answered = self.call(&mut after, *client, *node);
+            }
+            Action::FinalRead { key, node } => {
+                answered = self.final_read(&mut after, key, *node);
+            }
+            Action::Deliver(envelope) => {
+                after.take(envelope);
+                answered = self.deliver(&mut after, envelope);
+            }
+            Action::Lose(envelope) => {
+                after.take(envelope);
+            }
+            Action::Drop(envelope) => {
+                after.take(envelope);
+                after.spent.drops += 1;
+            }
+            Action::Duplicate(envelope) => {
+                after.spent.duplicates += 1;
+                answered = self.deliver(&mut after, envelope);
+            }
+            Action::Fire { node, timer, premature } => {
+                after.spent.timeouts += u8::from(*premature);
+                answered = self.fire(&mut after, *node, *timer);
+            }
+            Action::Crash(node) => self.crash(&mut after, *node),
+            Action::Recover(node) => self.recover(&mut after, *node),
+            Action::GiveUp { client, .. } => self.give_up(&mut after, *client),
+        }
+        self.bury_the_dead(&mut after);
+        self.judge(before, &mut after, answered);
+        after
+    }
+
+    fn node_actions(&self, state: &State, actions: &mut Vec<Action>) {
+        let left = state.spent.left(&self.scenario.faults);
+        for (index, host) in state.nodes.iter().enumerate() {
+            let node = NodeId(index as u64);
+            for &timer in &host.timers {
+                let premature = self.is_premature(state, node, timer);
+                if !premature || left.timeouts > 0 {
+                    actions.push(Action::Fire { node, timer, premature });
+                }
+            }
+            match host.process {
+                Process::Up(_) if left.crashes > 0 => actions.push(Action::Crash(node)),
+                Process::Up(_) => {}
+                Process::Down(_) => actions.push(Action::Recover(node)),
+            }
+        }
+    }
+
+    /// Whether an answer could still come: something in flight belongs to the request, or another
+    /// node still works on it. Progress timers are never premature.
+    fn is_premature(&self, state: &State, node: NodeId, timer: Timer) -> bool {
+        let Timer::Request(id) = timer else { return false };
+        let in_flight = state.network.iter().any(|e| e.message.request() == Some(id));
+        let worked_on = |host: &Sealed<Host>| {
+            host.up().is_some_and(|other| other.id() != node && other.is_pending(id))
+        };
+        in_flight || state.nodes.iter().any(worked_on)
+    }
+
+    fn fire(&self, state: &mut State, node: NodeId, timer: Timer) -> Option<client::Answered> {
+        let mut host = (**state.host(node)).clone();
+        host.timers.remove(&timer);
+        self.handle(state, node, host, Input::Timer(timer), None)
+    }
+
+    fn crash(&self, state: &mut State, node: NodeId) {
+        state.spent.crashes += 1;
+        let disk = state.host(node).disk().clone();
+        state.set_host(node, Host { process: Process::Down(disk), timers: BTreeSet::new() });
+        let network = std::mem::take(&mut state.network);
+        for sealed in network {
+            let orphan = sealed.orphan || sealed.from == node;
+            state.send(Envelope { orphan, ..(*sealed).clone() });
+        }
+    }
+
+    fn recover(&self, state: &mut State, node: NodeId) {
+        let disk = state.host(node).disk().clone();
+        let mut process = Node::new(self.config.clone(), node, disk);
+        let _ = process.handle(Input::Start(Start::Restart));
+        state.set_host(node, Host { process: Process::Up(process), timers: BTreeSet::new() });
+    }
+
+    /// The node handles an input; its effects take place in the same step.
+    fn handle(
+        &self,
+        state: &mut State,
+        node: NodeId,
+        mut host: Host,
+        input: Input,
+        key: Option<&Key>,
+    ) -> Option<client::Answered> {
+        let Process::Up(process) = &mut host.process else { return None };
+        let effects = process.handle(input);
+        self.count_epoch(&mut state.epochs[node.0 as usize], process.store(), key);
+        let replies = network::apply(effects, node, &mut host.timers, state);
+        state.set_host(node, host);
+        let (id, answer) = replies?;
+        self.answer(state, id, answer)
+    }
+
+    /// What the core may not make itself: exact clocks, and epochs numbered 0, 1, ... by node.
+    fn ambient(&self, state: &State, node: NodeId) -> Ambient {
+        let epoch = Epoch(u64::from(state.epochs[node.0 as usize]));
+        Ambient { stamp: Stamp(state.ghost.called.len() as u64), epoch }
+    }
+
+    /// Counts an epoch as taken once a record of the node shows it.
+    fn count_epoch(&self, epochs: &mut u8, disk: &Disk, key: Option<&Key>) {
+        let Some(key) = key else { return };
+        if let Some(Record::Counter { epoch, .. }) = disk.get(&RecordKey::Counter(key.clone()))
+            && epoch == Epoch(u64::from(*epochs))
+        {
+            *epochs += 1;
+        }
+    }
+
+    /// The budgets.
+    fn faults(&self) -> &Faults {
+        &self.scenario.faults
+    }
+
+    /// Whether `client` may start: in sequential scenarios those before it have finished.
+    fn may_start(&self, state: &State, client: usize) -> bool {
+        self.scenario.schedule == Schedule::Concurrent
+            || (0..client).all(|other| self.has_finished(state, other))
+    }
+
+    fn has_finished(&self, state: &State, client: usize) -> bool {
+        let step = usize::from(state.clients[client].done);
+        self.plan.step(client, step).is_none() && state.clients[client].waiting.is_none()
+    }
+}
+
+/// The ring of a scenario: strategy 3 over nodes that are numbered so that the preference list of
+/// the first key is n0, n1, ...
+fn config(scenario: &Scenario, first_key: &Key) -> Result<Config, ModelError> {
+    let cluster = &scenario.cluster;
+    let draft = ring(cluster.n, (0..u64::from(cluster.nodes)).collect())?;
+    let walk: Vec<u64> = draft.preference_list(first_key).all().iter().map(|n| n.0).collect();
+    let rank = |member: u64| walk.iter().position(|&m| m == member).unwrap_or(0) as u64;
+    let ring = ring(cluster.n, (0..u64::from(cluster.nodes)).map(rank).collect())?;
+    let versioning = match cluster.versioning {
+        scenario::Versioning::Dotted => Versioning::Dotted,
+        scenario::Versioning::VectorClock { limit } => Versioning::VectorClock { limit },
+        scenario::Versioning::LastWriterWins => Versioning::LastWriterWins,
+    };
+    let read_repair = match cluster.read_repair {
+        scenario::ReadRepair::Off => ReadRepair::Off,
+        scenario::ReadRepair::Async => ReadRepair::Async,
+        scenario::ReadRepair::Blocking => ReadRepair::Blocking,
+    };
+    Ok(Config::new(ring, cluster.r, cluster.w, versioning, read_repair)?)
+}
+
+/// Partitions of a model's ring: enough that several keys get different lists.
+const PARTITIONS: u32 = 64;
+
+/// A ring of members A, B, ..., with the given numbers.
+fn ring(n: u8, ids: Vec<u64>) -> Result<Ring, LayoutError> {
+    let member = |(index, id): (usize, u64)| Member {
+        id: NodeId(id),
+        name: char::from(b'A' + index as u8).to_string(),
+        weight: 1,
+        zone: None,
+    };
+    let members = ids.into_iter().enumerate().map(member).collect();
+    let strategy = Strategy::EqualPartitions { partitions: PARTITIONS };
+    Ok(Ring::new(&Layout::new(strategy, n, members)?))
+}

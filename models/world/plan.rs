@@ -1,0 +1,172 @@
+//! What the scripts of a scenario say, worked out once: which operation is which, what each writes,
+//! and what a client must remember.
+
+use crate::scenario::{Op, Scenario, Step};
+use dynamo_protocol::ids::{ClientId, Key, RequestId, Value};
+
+/// A set of puts and deletes, by their number in script order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Puts(pub u16);
+
+impl Puts {
+    /// The set of one.
+    pub fn one(put: usize) -> Puts {
+        Puts(1 << put)
+    }
+
+    /// Whether `put` is in the set.
+    pub fn has(self, put: usize) -> bool {
+        self.0 >> put & 1 == 1
+    }
+
+    /// Both sets together.
+    pub fn with(self, other: Puts) -> Puts {
+        Puts(self.0 | other.0)
+    }
+
+    /// This set less the other.
+    pub fn without(self, other: Puts) -> Puts {
+        Puts(self.0 & !other.0)
+    }
+
+    /// What both sets share.
+    pub fn shared(self, other: Puts) -> Puts {
+        Puts(self.0 & other.0)
+    }
+
+    /// Whether nothing is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many are in the set.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// The members, ascending.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        (0..16).filter(move |&put| self.has(put))
+    }
+}
+
+/// The scripts, with every operation and put numbered.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    scripts: Vec<Vec<Step>>,
+    keys: Vec<Key>,
+    /// (client, step) of each put, in script order.
+    puts: Vec<(usize, usize)>,
+    /// The first operation of each client, in the numbering of all operations; at the end their count.
+    first_operation: Vec<usize>,
+}
+
+impl Plan {
+    /// The plan of a scenario's scripts.
+    pub fn new(scenario: &Scenario) -> Plan {
+        let scripts = scenario.clients.clone();
+        let keys = scenario.keys().into_iter().map(Key::from).collect();
+        let puts = scenario.puts().iter().map(|put| (put.client, put.index)).collect();
+        let mut first_operation = vec![0];
+        for script in &scripts {
+            first_operation.push(first_operation.last().unwrap_or(&0) + script.len());
+        }
+        Plan { scripts, keys, puts, first_operation }
+    }
+
+    /// How many clients have a script.
+    pub fn clients(&self) -> usize {
+        self.scripts.len()
+    }
+
+    /// How many operations there are, the final free read included.
+    pub fn operations(&self) -> usize {
+        self.first_operation[self.clients()] + 1
+    }
+
+    /// The number of a client's operation. The final free read is that of the client after the last.
+    pub fn operation(&self, client: usize, step: usize) -> usize {
+        self.first_operation[client] + step
+    }
+
+    /// The keys, in order of first use.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// A client's step; none when its script has ended.
+    pub fn step(&self, client: usize, step: usize) -> Option<&Step> {
+        self.scripts.get(client)?.get(step)
+    }
+
+    /// The place of a step's key in [`Plan::keys`].
+    pub fn key(&self, step: &Step) -> usize {
+        self.keys.iter().position(|key| key.0 == step.key.as_bytes()).unwrap_or(0)
+    }
+
+    /// How many puts and deletes there are.
+    pub fn puts(&self) -> usize {
+        self.puts.len()
+    }
+
+    /// The number of the put that is a client's step, if it is one.
+    pub fn put(&self, client: usize, step: usize) -> Option<usize> {
+        self.puts.iter().position(|&put| put == (client, step))
+    }
+
+    /// All puts of a key.
+    pub fn puts_of(&self, key: usize) -> Puts {
+        let of_key = |&put: &usize| {
+            let (client, step) = self.puts[put];
+            self.key(&self.scripts[client][step]) == key
+        };
+        (0..self.puts()).filter(of_key).fold(Puts::default(), |set, put| set.with(Puts::one(put)))
+    }
+
+    /// What a put writes: v1, v2, ... in script order; nothing for a delete.
+    pub fn value(&self, put: usize) -> Option<Value> {
+        let (client, step) = self.puts[put];
+        let deletes = self.scripts[client][step].op == Op::Delete;
+        (!deletes).then(|| Value::from(format!("v{}", put + 1).as_str()))
+    }
+
+    /// A put's name for people: `v1`, or `delete 2`.
+    pub fn put_name(&self, put: usize) -> String {
+        self.value(put).map_or_else(|| format!("delete {}", put + 1), |value| value.to_string())
+    }
+
+    /// The name of a client's operation for people: its request.
+    pub fn operation_name(&self, operation: usize) -> String {
+        let client = self.first_operation.iter().rposition(|&first| first <= operation);
+        let client = client.unwrap_or(0);
+        request_id(client, operation - self.first_operation[client]).to_string()
+    }
+
+    /// The put that a request id names.
+    pub fn put_of_request(&self, id: RequestId) -> Option<usize> {
+        let step = usize::try_from(id.sequence).ok()?.checked_sub(1)?;
+        self.put(usize::try_from(id.client.0).ok()?, step)
+    }
+
+    /// Whether the client, before its step `next`, must keep what it last read of `key`: a later put
+    /// uses it as context before another get replaces it.
+    pub fn needs_context(&self, client: usize, next: usize, key: usize) -> bool {
+        let later = self.scripts.get(client).into_iter().flatten().skip(next);
+        later
+            .filter(|step| self.key(step) == key && step.op != Op::PutBlind)
+            .map(|step| step.op != Op::Get)
+            .next()
+            .unwrap_or(false)
+    }
+
+    /// Whether the client reads `key` at step `next` or later.
+    pub fn reads_later(&self, client: usize, next: usize, key: usize) -> bool {
+        let later = self.scripts.get(client).into_iter().flatten().skip(next);
+        later.into_iter().any(|step| step.op == Op::Get && self.key(step) == key)
+    }
+}
+
+/// The name of a client's step as a request.
+pub fn request_id(client: usize, step: usize) -> RequestId {
+    RequestId { client: ClientId(client as u64), sequence: step as u64 + 1 }
+}

@@ -1,0 +1,208 @@
+//! One moment of a cluster: nodes, messages in flight, clients, faults spent, ghost.
+
+use super::disk::Disk;
+use super::ghost::Ghost;
+use super::plan::Puts;
+use crate::scenario::{Faults, Property};
+use crate::seal::Sealed;
+use dynamo_protocol::door::Timer;
+use dynamo_protocol::ids::{ClientId, NodeId};
+use dynamo_protocol::message::Message;
+use dynamo_protocol::node::Node;
+use dynamo_protocol::versions::Context;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// One state of the cluster model. Every part is canonical: two states that can only do the same
+/// and are judged the same should be equal, and unequal ones never merge.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The nodes, n0 first.
+    pub nodes: Vec<Sealed<Host>>,
+    /// The messages in flight, a set, in order.
+    pub network: Vec<Sealed<Envelope>>,
+    /// The clients, then the one that makes the final free read.
+    pub clients: Vec<Client>,
+    /// The faults spent so far.
+    pub spent: Spent,
+    /// What truly happened.
+    pub ghost: Ghost,
+    /// How many epochs each node has taken; the next one gets this number.
+    pub epochs: Vec<u8>,
+    /// The properties that are false at this state. Those about an answer speak of the answer, if
+    /// any, that the step into this state gave.
+    pub violated: Violated,
+}
+
+/// A node and its timers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host {
+    /// Its process, or its disk.
+    pub process: Process,
+    /// The timers that are set. Their names are unique in the cluster only together with the node;
+    /// the host is hashed as a whole, so their owner is part of the hash.
+    pub timers: BTreeSet<Timer>,
+}
+
+/// A process that runs, or what a crash left.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Process {
+    /// Running.
+    Up(Node<Disk>),
+    /// Crashed.
+    Down(Disk),
+}
+
+/// A message in flight.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Envelope {
+    /// The sender.
+    pub from: NodeId,
+    /// The receiver.
+    pub to: NodeId,
+    /// The message.
+    pub message: Message,
+    /// Whether the sender has crashed since: then the message may be lost, free.
+    pub orphan: bool,
+}
+
+/// A client between two steps of its script, or waiting for an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Client {
+    /// Steps that have been answered.
+    pub done: u8,
+    /// The node that is to answer, and the puts that were acknowledged before the call.
+    pub waiting: Option<Waiting>,
+    /// What a later step or judgement needs of each key.
+    pub memory: BTreeMap<u8, Memory>,
+}
+
+/// An open request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Waiting {
+    /// The node that was asked.
+    pub node: NodeId,
+    /// The key, by its place in the plan.
+    pub key: u8,
+    /// The puts of the key acknowledged when the request was made (for gets).
+    pub acknowledged: Puts,
+}
+
+/// What a client knows of a key in its session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Memory {
+    /// The context of its last get, while a later put needs it.
+    pub context: Option<Context>,
+    /// What that get truly returned, while a later put or get needs it.
+    pub read: Puts,
+    /// Its own acknowledged puts, while a later get must cover them.
+    pub own: Puts,
+}
+
+/// The faults spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Spent {
+    /// Crashes.
+    pub crashes: u8,
+    /// Messages dropped.
+    pub drops: u8,
+    /// Messages duplicated.
+    pub duplicates: u8,
+    /// Request timers that fired although an answer could still come.
+    pub timeouts: u8,
+}
+
+/// A set of properties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Violated(pub u16);
+
+impl Violated {
+    /// Marks `property` as false if `holds` is.
+    pub fn judge(&mut self, property: Property, holds: bool) {
+        let bit = 1 << property as u16;
+        self.0 = if holds { self.0 & !bit } else { self.0 | bit };
+    }
+
+    /// Whether `property` is false.
+    pub fn has(self, property: Property) -> bool {
+        self.0 >> property as u16 & 1 == 1
+    }
+}
+
+impl Spent {
+    /// Whether nothing of any kind was spent beyond `budget`, field by field, is left to check by
+    /// the caller: this is the budget with what was spent taken off.
+    pub fn left(self, budget: &Faults) -> Spent {
+        Spent {
+            crashes: budget.crashes - self.crashes,
+            drops: budget.drops - self.drops,
+            duplicates: budget.duplicates - self.duplicates,
+            timeouts: budget.timeouts - self.timeouts,
+        }
+    }
+}
+
+impl Host {
+    /// The node, if it runs.
+    pub fn up(&self) -> Option<&Node<Disk>> {
+        match &self.process {
+            Process::Up(node) => Some(node),
+            Process::Down(_) => None,
+        }
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &Disk {
+        match &self.process {
+            Process::Up(node) => node.store(),
+            Process::Down(disk) => disk,
+        }
+    }
+}
+
+impl State {
+    /// The host of a node.
+    pub fn host(&self, node: NodeId) -> &Sealed<Host> {
+        &self.nodes[node.0 as usize]
+    }
+
+    /// A node, if it runs.
+    pub fn up(&self, node: NodeId) -> Option<&Node<Disk>> {
+        self.nodes.get(node.0 as usize)?.up()
+    }
+
+    /// Replaces a host.
+    pub fn set_host(&mut self, node: NodeId, host: Host) {
+        self.nodes[node.0 as usize] = Sealed::new(host);
+    }
+
+    /// Puts a message in flight; one already in flight is not added twice.
+    pub fn send(&mut self, envelope: Envelope) {
+        let sealed = Sealed::new(envelope);
+        if let Err(place) = self.network.binary_search(&sealed) {
+            self.network.insert(place, sealed);
+        }
+    }
+
+    /// Takes a message out of the network; false if it is not in flight.
+    pub fn take(&mut self, envelope: &Sealed<Envelope>) -> bool {
+        match self.network.binary_search(envelope) {
+            Ok(place) => {
+                self.network.remove(place);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// The place of a client that waits, by the id in its requests.
+    pub fn client_index(&self, client: ClientId) -> Option<usize> {
+        usize::try_from(client.0).ok().filter(|&index| index < self.clients.len())
+    }
+}
+
+impl fmt::Display for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {} {}", self.from, self.to, self.message)
+    }
+}

@@ -1,0 +1,123 @@
+//! Who takes part in the ring, and by what rule: everything that ownership depends on.
+
+use super::error::LayoutError;
+use super::owners;
+use super::strategy::{self, Member, Strategy};
+use crate::ids::NodeId;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// One agreed state of membership (paper §4.8). Every node that has the same layout computes the
+/// same [`Ring`](super::Ring). A layout that was decoded has passed the checks of [`Layout::new`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub struct Layout {
+    strategy: Strategy,
+    n: u8,
+    members: Vec<Member>,
+    owners: Vec<NodeId>,
+}
+
+impl Layout {
+    /// The layout of `members` with `n` replicas of each key (paper §4.3). The order of members
+    /// matters under strategy 3 only, where they join one after the other.
+    ///
+    /// # Errors
+    /// Whatever [`LayoutError`] lists, but for `UnknownMember` and `BadOwners`.
+    pub fn new(strategy: Strategy, n: u8, members: Vec<Member>) -> Result<Layout, LayoutError> {
+        let mut sorted = members.clone();
+        sorted.sort();
+        strategy::check(strategy, n, &sorted)?;
+        let owners = match strategy {
+            Strategy::EqualPartitions { partitions } => join_all(partitions, &members),
+            _ => Vec::new(),
+        };
+        Ok(Layout { strategy, n, members: sorted, owners })
+    }
+
+    /// The layout with one member more (paper §4.9). A key's first node changes only to `joiner`.
+    ///
+    /// # Errors
+    /// As for [`Layout::new`].
+    pub fn join(&self, joiner: Member) -> Result<Layout, LayoutError> {
+        let mut members = self.members.clone();
+        members.push(joiner.clone());
+        members.sort();
+        strategy::check(self.strategy, self.n, &members)?;
+        let owners = owners::join(&self.owners, &self.members, &joiner);
+        Ok(Layout { members, owners, ..*self })
+    }
+
+    /// The layout without `leaver` (paper §4.9). A key's first node changes only from `leaver`.
+    ///
+    /// # Errors
+    /// `UnknownMember`; `NoMembers` or `TooFewMembers` if it cannot be spared.
+    pub fn leave(&self, leaver: NodeId) -> Result<Layout, LayoutError> {
+        let mut members = self.members.clone();
+        let Some(index) = members.iter().position(|member| member.id == leaver) else {
+            return Err(LayoutError::UnknownMember(leaver));
+        };
+        let leaver = members.remove(index);
+        strategy::check(self.strategy, self.n, &members)?;
+        let owners = owners::leave(&self.owners, &members, &leaver);
+        Ok(Layout { members, owners, ..*self })
+    }
+
+    /// The rule of partitioning (paper §6.2).
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// N, the nodes that store a key when all is well (paper §4.3).
+    pub fn n(&self) -> u8 {
+        self.n
+    }
+
+    /// The members, by ascending id.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Strategy 3: the owner of each partition. Otherwise empty, as tokens tell.
+    pub fn owners(&self) -> &[NodeId] {
+        &self.owners
+    }
+}
+
+/// The first member owns everything, the others join it in order.
+fn join_all(partitions: u32, members: &[Member]) -> Vec<NodeId> {
+    let mut owners = vec![members[0].id; partitions as usize];
+    for (index, joiner) in members.iter().enumerate().skip(1) {
+        owners = owners::join(&owners, &members[..index], joiner);
+    }
+    owners
+}
+
+/// A layout as it comes from outside.
+#[derive(Deserialize)]
+struct Unchecked {
+    strategy: Strategy,
+    n: u8,
+    members: Vec<Member>,
+    owners: Vec<NodeId>,
+}
+
+impl TryFrom<Unchecked> for Layout {
+    type Error = LayoutError;
+
+    fn try_from(layout: Unchecked) -> Result<Layout, LayoutError> {
+        let Unchecked { strategy, n, mut members, owners } = layout;
+        members.sort();
+        strategy::check(strategy, n, &members)?;
+        let wanted = match strategy {
+            Strategy::EqualPartitions { partitions } => partitions as usize,
+            _ => 0,
+        };
+        let is_member = |id: &NodeId| members.binary_search_by_key(id, |member| member.id).is_ok();
+        if owners.len() != wanted || !owners.iter().all(is_member) {
+            return Err(LayoutError::BadOwners);
+        }
+        Ok(Layout { strategy, n, members, owners })
+    }
+}
