@@ -97,9 +97,9 @@ fn node(text: &str) -> Result<NodeSpec, String> {
     let name = parts.next().filter(|name| !name.is_empty()).ok_or("the name is empty")?;
     let weight = match parts.next() {
         None | Some("") => 1,
-        Some(weight) => {
-            weight.parse().map_err(|_| format!("the weight {weight:?} is not a whole number"))?
-        }
+        Some(weight) => weight
+            .parse()
+            .map_err(|_| format!("the weight {weight:?} is not a whole number; use 1 or more"))?,
     };
     let zone = parts.next().filter(|zone| !zone.is_empty()).map(str::to_string);
     Ok(NodeSpec { name: name.to_string(), weight, zone })

@@ -175,7 +175,7 @@ fn a_layout_survives_encoding() {
 
 #[test]
 fn a_decoded_layout_is_checked() {
-    let decodes = |strategy: Strategy, n: u32, members: Vec<Member>, owners: Vec<NodeId>| {
+    let decodes = |strategy: Strategy, n: u8, members: Vec<Member>, owners: Vec<NodeId>| {
         let bytes = postcard::to_allocvec(&(strategy, n, members, owners)).unwrap();
         postcard::from_bytes::<Layout>(&bytes).is_ok()
     };

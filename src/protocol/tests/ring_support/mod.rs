@@ -41,7 +41,7 @@ pub(crate) fn layouts_of(numbers: RangeInclusive<u32>) -> impl Strategy<Value = 
             let mut members: Vec<Member> =
                 parts.into_iter().map(|(id, (weight, zone))| member(id, weight, zone)).collect();
             members.sort_by_key(|m| Position::of(format!("{seed} {}", m.name).as_bytes()));
-            let n = n.index(members.len()) as u32 + 1;
+            let n = n.index(members.len()) as u8 + 1;
             Layout::new(strategy, n, members).expect("a valid layout")
         },
     )
