@@ -1,5 +1,6 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
+mod check;
 mod ring;
 
 use clap::{Parser, Subcommand};
@@ -15,6 +16,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Check scenarios exhaustively
+    Check(check::CheckArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
 }
@@ -23,6 +26,7 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            Verb::Check(args) => check::run(args),
             Verb::Ring(args) => ring::run(args),
         }
     }
