@@ -97,7 +97,7 @@ impl Clocked {
             .clock()
             .counter(coordinator)
             .max(context.counter(coordinator))
-            + 1;
+            .saturating_add(1);
         let mut clock = context.clone();
         let stamp = if limit.is_some() {
             stamp
