@@ -56,7 +56,7 @@ impl VectorClock {
 
     /// Drops the oldest pairs until `limit` are left. Equal times fall by node, alike everywhere.
     fn truncate(&mut self, limit: usize) {
-        while self.0.len() > limit.max(1) {
+        while self.0.len() > limit {
             let oldest = self.0.iter().map(|(&node, &(_, at))| (at, node)).min();
             let Some((_, node)) = oldest else { return };
             self.0.remove(&node);
@@ -84,7 +84,8 @@ impl Clocked {
     }
 
     /// "Sx increases its sequence number": the highest counter that the coordinator knows of
-    /// itself, from the context or its own copy, plus one.
+    /// itself, from the context or its own copy, plus one. Truncation spares its pair, the newest
+    /// even if its clock is behind: without it the new version would be taken for an old one.
     pub(super) fn put(
         &self,
         context: &VectorClock,
@@ -104,10 +105,11 @@ impl Clocked {
         } else {
             Stamp::default()
         };
-        clock.0.insert(coordinator, (counter, stamp));
+        clock.0.remove(&coordinator);
         if let Some(limit) = limit {
-            clock.truncate(usize::from(limit));
+            clock.truncate(usize::from(limit.saturating_sub(1)));
         }
+        clock.0.insert(coordinator, (counter, stamp));
         self.merge(&Clocked([(clock, written)].into()))
     }
 
