@@ -217,7 +217,7 @@ impl<S: Store> Node<S> {
                 && let RecordKey::Session(client) = oldest
             {
                 self.store.remove(&oldest);
-                (count, forgotten) = (count - 1, Some(client));
+                (count, forgotten) = (count - 1, forgotten.max(Some(client)));
             }
             self.store
                 .put(RecordKey::Sessions, Record::Sessions { count, forgotten });
