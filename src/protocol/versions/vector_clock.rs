@@ -65,6 +65,11 @@ impl VectorClock {
 }
 
 impl Clocked {
+    /// Whether the versions are in order and none is an ancestor of another.
+    pub(super) fn is_sound(&self) -> bool {
+        self.merge(self) == *self
+    }
+
     pub(super) fn siblings(&self) -> impl Iterator<Item = &Written> + use<'_> {
         self.0.iter().map(|(_, written)| written)
     }

@@ -78,6 +78,11 @@ impl VersionVector {
             .all(|(&actor, &counter)| counter <= self.counter(actor))
     }
 
+    /// Whether no actor is named without an event.
+    pub(super) fn is_canonical(&self) -> bool {
+        self.0.values().all(|&counter| counter > 0)
+    }
+
     /// How many actors are named.
     pub fn len(&self) -> usize {
         self.0.len()
