@@ -3,8 +3,8 @@
 
 use dynamo_protocol::ids::{ClientId, NodeId, RequestId, Value};
 use dynamo_protocol::versions::{
-    Actor, Context, Dot, Epoch, Incarnation, NewVersion, Object, Stamp, VersionVector, Versioning,
-    Written,
+    Actor, Context, Dot, Epoch, Incarnation, NewVersion, Object, Stamp, VectorClock, VersionVector,
+    Versioning, Written,
 };
 use proptest::array::uniform3;
 use proptest::collection::vec;
@@ -281,7 +281,7 @@ proptest! {
     }
 }
 
-fn clock_of(object: &Object) -> dynamo_protocol::versions::VectorClock {
+fn clock_of(object: &Object) -> VectorClock {
     match object.context() {
         Context::Clock(clock) => clock,
         other => panic!("{other} is no clock"),
@@ -482,7 +482,50 @@ fn a_put_at_the_end_of_a_counter_or_of_time_does_not_overflow() {
 }
 
 /// A clock that no put has made.
-fn forged(pairs: &[(u64, (u64, u64))]) -> dynamo_protocol::versions::VectorClock {
+fn forged(pairs: &[(u64, (u64, u64))]) -> VectorClock {
     let map: BTreeMap<_, _> = pairs.iter().copied().collect();
-    postcard::from_bytes(&postcard::to_allocvec(&map).unwrap()).unwrap()
+    forge(&map)
+}
+
+/// Something of private fields, from the outside as a hostile peer would make it.
+fn forge<T: serde::de::DeserializeOwned>(parts: &impl serde::Serialize) -> T {
+    postcard::from_bytes(&postcard::to_allocvec(parts).unwrap()).unwrap()
+}
+
+#[test]
+fn dotted_objects_that_no_history_makes_are_not_admitted() {
+    let admitted = |held: &[u64], seen: &[u64]| {
+        let siblings: BTreeMap<Dot, Written> = held
+            .iter()
+            .map(|&counter| (dot(0, counter), written(counter)))
+            .collect();
+        let seen: BTreeMap<Actor, u64> = seen
+            .iter()
+            .map(|&counter| (dot(0, 0).actor, counter))
+            .collect();
+        Versioning::Dotted.admits(&Object::Dotted(forge(&(siblings, seen))))
+    };
+    assert!(admitted(&[], &[]) && admitted(&[2], &[2]) && admitted(&[1, 2], &[3]));
+    assert!(
+        !admitted(&[2], &[1]),
+        "no context could ever cover the version"
+    );
+    assert!(!admitted(&[0], &[1]), "everybody has seen it");
+    assert!(!admitted(&[], &[0]), "equal knowledge must be equal bytes");
+}
+
+#[test]
+fn clocked_objects_that_no_history_makes_are_not_admitted() {
+    let scheme = Versioning::VectorClock { limit: None };
+    let admitted = |versions: &[(u64, u64)]| {
+        let version = |&(node, counter)| (forged(&[(node, (counter, 0))]), written(counter));
+        let versions: Vec<_> = versions.iter().map(version).collect();
+        scheme.admits(&Object::Clocked(forge(&versions)))
+    };
+    assert!(admitted(&[]) && admitted(&[(0, 2), (1, 1)]));
+    assert!(
+        !admitted(&[(0, 1), (0, 2)]),
+        "one is an ancestor of the other"
+    );
+    assert!(!admitted(&[(1, 1), (0, 2)]), "out of order");
 }
