@@ -77,13 +77,10 @@ impl<S: Store> Node<S> {
         object: Option<Object>,
         effects: &mut Effects,
     ) {
-        if let Stage::Confirming { result, holders } = &mut get.stage {
-            if object
-                .as_ref()
-                .is_some_and(|object| object.includes(result))
-            {
-                holders.accept(from);
-            }
+        if let Stage::Confirming { result, holders } = &mut get.stage
+            && object.as_ref().is_some_and(|copy| copy.includes(result))
+        {
+            holders.accept(from);
         }
         get.accept(from, object);
         self.advance(id, get, effects);
