@@ -15,7 +15,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 /// The key of most tests.
-pub(crate) const KEY: &str = "k";
+pub(crate) const KEY: &str = "cart-of-client-1";
 
 /// A disk in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
