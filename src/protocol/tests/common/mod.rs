@@ -180,7 +180,7 @@ pub(crate) fn values_of(object: &Object) -> Vec<String> {
 }
 
 /// The name of the first request of session `client`.
-pub(crate) fn id(client: u64) -> RequestId {
+pub(crate) const fn id(client: u64) -> RequestId {
     RequestId {
         client: ClientId(client),
         sequence: 1,

@@ -6,14 +6,7 @@ use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::{Answer, Message};
 use dynamo_protocol::versions::Versioning;
 
-const TIMER: Timer = Timer::Request(id_of_1());
-
-const fn id_of_1() -> dynamo_protocol::ids::RequestId {
-    dynamo_protocol::ids::RequestId {
-        client: dynamo_protocol::ids::ClientId(1),
-        sequence: 1,
-    }
-}
+const TIMER: Timer = Timer::Request(id(1));
 
 fn with_w(w: u8) -> Host {
     Setup { w, ..USUAL }.node(0)
