@@ -11,7 +11,7 @@ pub enum RecordKey {
     Identity,
     /// How many client sessions are remembered, and which are forgotten.
     Sessions,
-    /// The highest put of a session that this node coordinated.
+    /// The highest put of a session that this node was asked for.
     Session(ClientId),
     /// A key's object.
     Object(Key),

@@ -99,11 +99,15 @@ impl<S: Store> Node<S> {
 
     fn client(&mut self, request: Request, ambient: Ambient, effects: &mut Effects) {
         let id = request.id;
-        if let Some(refusal) = self.refusal(&request) {
-            return effects.reply(id, Answer::Refused(refusal));
-        }
         if self.state.pending.contains_key(&id) {
             return effects.ignore(Ignored::Duplicate);
+        }
+        let is_put = request.operation != Operation::Get;
+        if is_put && !self.admit(Origin::Client, id, effects) {
+            return;
+        }
+        if let Some(refusal) = self.refusal(&request) {
+            return effects.reply(id, Answer::Refused(refusal));
         }
         match &request.operation {
             Operation::Get => self.get(id, request.key, effects),
