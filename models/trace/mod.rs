@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`find`] | the shortest counterexample of a property |
 //! | [`event`] | what a step did, in one-liners |
 //! | [`text`] | for people |
 //! | [`json`], [`replay`] | for machines: written, read, and run again on the core |
@@ -11,6 +12,7 @@
 //! All formats print the same list: [`Trace::steps`] with their events, and [`Trace::flights`].
 
 pub mod event;
+pub mod find;
 pub mod json;
 pub mod mermaid;
 pub mod replay;
@@ -20,6 +22,7 @@ pub mod text;
 mod why;
 
 pub use event::Event;
+pub use find::{Found, counterexample};
 pub use json::TraceFile;
 pub use replay::{Mismatch, replay_on_core};
 

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
 mod ring;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ pub(crate) struct Cli {
 enum Verb {
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
+    /// Show the shortest counterexample of a property, step by step
+    Trace(trace::TraceArgs),
 }
 
 impl Cli {
@@ -24,6 +27,7 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Ring(args) => ring::run(args),
+            Verb::Trace(args) => trace::run(args),
         }
     }
 }
