@@ -2,6 +2,7 @@
 
 mod check;
 mod ring;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ enum Verb {
     Check(check::CheckArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
+    /// Show the shortest counterexample of a property, step by step
+    Trace(trace::TraceArgs),
 }
 
 impl Cli {
@@ -28,6 +31,7 @@ impl Cli {
         match self.verb {
             Verb::Check(args) => check::run(args),
             Verb::Ring(args) => ring::run(args),
+            Verb::Trace(args) => trace::run(args),
         }
     }
 }

@@ -72,3 +72,22 @@ pub trait Store {
 pub fn records<S: Store>(store: &S) -> impl Iterator<Item = (RecordKey, Record)> + '_ {
     core::iter::successors(store.next(None), |(key, _)| store.next(Some(key)))
 }
+
+/// A digest of a disk whose process is down: blake3 over the canonical encoding of its records in
+/// order. While the process runs, [`crate::node::Node::digest`] speaks of both.
+pub fn digest<S: Store>(store: &S) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    feed_records(&mut hasher, store);
+    *hasher.finalize().as_bytes()
+}
+
+pub(crate) fn feed_records<S: Store>(hasher: &mut blake3::Hasher, store: &S) {
+    records(store).for_each(|record| feed(hasher, &record));
+}
+
+/// Feeds the canonical encoding of `value`, its length first.
+pub(crate) fn feed<T: Serialize>(hasher: &mut blake3::Hasher, value: &T) {
+    let bytes = postcard::to_allocvec(value).expect("encoding to memory");
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(&bytes);
+}
