@@ -22,7 +22,7 @@
 //! use dynamo_protocol::ids::{ClientId, NodeId, RequestId};
 //! use dynamo_protocol::message::{Answer, Message, Operation, Request};
 //! use dynamo_protocol::node::Node;
-//! # use dynamo_protocol::ring::Ring;
+//! # use dynamo_protocol::ring::{Layout, Member, Ring, Strategy};
 //! # use dynamo_protocol::store::{Record, RecordKey, Store};
 //! use dynamo_protocol::versions::{Epoch, Incarnation, Stamp, Versioning};
 //! # use std::{collections::BTreeMap, ops::Bound, sync::Arc};
@@ -38,7 +38,9 @@
 //! #     fn put(&mut self, key: RecordKey, record: Record) { self.0.insert(key, record); }
 //! #     fn remove(&mut self, key: &RecordKey) { self.0.remove(key); }
 //! # }
-//! # let ring = Ring::stub(2, 2);
+//! # let member = |id: u64| Member { id: NodeId(id), name: id.to_string(), weight: 1, zone: None };
+//! # let strategy = Strategy::EqualPartitions { partitions: 8 };
+//! # let ring = Ring::new(&Layout::new(strategy, 2, vec![member(0), member(1)])?);
 //!
 //! // N = 2, R = 1, W = 2.
 //! let config = Arc::new(Config::new(ring, 1, 2, Versioning::Dotted, ReadRepair::Off)?);
@@ -79,7 +81,7 @@
 //! let effects = n1.handle(ask(2, Operation::Get));
 //! let Some(Effect::Reply { answer, .. }) = effects.0.last() else { panic!("no answer") };
 //! assert_eq!(answer.to_string(), "found milk {n0e1:1}");
-//! # Ok::<(), dynamo_protocol::config::ConfigError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![no_std]
 

@@ -7,7 +7,7 @@ use dynamo_protocol::door::{Ambient, Effect, Ignored, Input, Note, Start, Timer}
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::message::{Answer, Message, Operation, Request};
 use dynamo_protocol::node::Node;
-use dynamo_protocol::ring::Ring;
+use dynamo_protocol::ring::{Position, Ring};
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::{Context, Epoch, Incarnation, Object, Stamp, Versioning};
 use std::collections::BTreeMap;
@@ -43,9 +43,12 @@ impl Store for Disk {
     }
 }
 
-/// Owners n0..n(`n`-1), and strangers to the key up to n(`nodes`-1).
+/// Owners n0..n(`n`-1), and strangers to the key up to n(`nodes`-1). All tokens are at the very
+/// beginning, so that every key lies behind them and its walk begins at n0.
 pub(crate) fn ring(n: usize, nodes: u64) -> Ring {
-    Ring::stub(n, nodes)
+    let tokens: Vec<_> =
+        (0..nodes).map(|node| (Position(u128::from(node)), NodeId(node))).collect();
+    Ring::from_tokens(n as u8, &tokens).expect("a valid ring")
 }
 
 /// What varies from test to test.
