@@ -4,17 +4,23 @@
 
 mod action;
 mod client;
+mod describe;
 mod disk;
+mod effects;
 mod ghost;
 mod judge;
 mod linear;
 mod network;
+mod observe;
 mod plan;
 mod state;
 
 pub use action::Action;
+#[cfg(feature = "stateright")]
+pub(crate) use describe::write_node;
 pub use disk::Disk;
 pub use ghost::{Ghost, Operation, Phase};
+pub use observe::Seen;
 pub use plan::{Plan, Puts, request_id};
 pub use state::{Client, Envelope, Host, Memory, Process, Spent, State, Violated, Waiting};
 
