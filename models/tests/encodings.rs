@@ -106,6 +106,12 @@ const WORLDS: &[(&str, &str, &[&str], &str)] = &[
         "w=1",
     ),
     (
+        "weak quorums",
+        "nodes=2 n=2 r=1 w=1 read-repair=\"off\"",
+        &["put k@0|put k@1", "get k@0|get k@1"],
+        "w=2",
+    ),
+    (
         "forwarding",
         "nodes=4 n=2 r=1 w=2 read-repair=\"off\"",
         &["put k@3|get k@2", "put-blind k@2"],
@@ -114,13 +120,13 @@ const WORLDS: &[(&str, &str, &[&str], &str)] = &[
     (
         "blocking read repair",
         "nodes=3 n=3 r=2 w=1 read-repair=\"blocking\"",
-        &["put k@0|put k@0", "get k@1|get k@2"],
+        &["put k@0", "get k@1|get k@2"],
         "w=3",
     ),
     (
         "two writers",
         "nodes=2 n=2 r=1 w=1 read-repair=\"blocking\"",
-        &["get k@0|put k@0|get k@1", "put k@1|delete k@0"],
+        &["get k@0|put k@0", "put k@1|delete k@0"],
         "w=2",
     ),
     (
@@ -138,7 +144,7 @@ fn both_encodings_reach_the_same_nodes_and_answers() {
         let world = scenario(cluster, scripts, "");
         let (ours, theirs) = (of_cluster(&world), of_actors(&world));
         assert!(ours == theirs, "{name}: {} and {} differ", ours.len(), theirs.len());
-        assert!(ours.len() > 50, "{name}: only {}", ours.len());
+        assert!(ours.len() > 40, "{name}: only {}", ours.len());
         println!("  projections: {}", ours.len());
         differs(name, &world, cluster, other_w, scripts);
     }
@@ -169,6 +175,7 @@ fn timers_reach_more() {
 fn both_encodings_judge_alike() {
     let mut refuted = Vec::new();
     for (name, cluster, scripts, other_w) in WORLDS {
+        println!("judge {name}");
         let settings: Vec<&str> =
             cluster.split(' ').filter(|word| !word.starts_with("w=")).collect();
         for w in [cluster.split(' ').find(|word| word.starts_with("w=")), Some(other_w)] {
