@@ -2,17 +2,12 @@
 
 use crate::explore::Space;
 use crate::scenario::Property as Question;
+use crate::trace::{Trace, svg::diagram};
 use crate::world::{Action, ClusterModel, State};
 use ::stateright::{Model, Path, Property};
 
 /// A property that is always true: while it is undecided Stateright does not stop early.
 pub const EXPLORE_EVERYTHING: &str = "explore everything";
-
-/// Draws the actions of a path as an SVG picture.
-type Diagram = fn(&ClusterModel, &[Action]) -> Option<String>;
-
-/// What draws the pictures of the Explorer.
-const DIAGRAM: Diagram = |_, _| None;
 
 impl Model for ClusterModel {
     type State = State;
@@ -43,7 +38,7 @@ impl Model for ClusterModel {
     }
 
     fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
-        DIAGRAM(self, &path.into_actions())
+        Some(diagram(&Trace::new(self, None, &path.into_actions())))
     }
 }
 
