@@ -54,7 +54,11 @@ fn every_format_is_printed() {
 fn without_a_property_the_first_refuted_one_is_shown() {
     let output = trace("first.toml", &[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stdout).contains("\nproperty  durable-f"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("\nproperty  monotonic-reads: "),
+        "{}",
+        text(&output.stdout)
+    );
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn well_formed(xml: &str) {
         }
         let end = start + rest[start..].find('>').expect("the tag ends");
         let tag = &rest[start + 1..end];
-        assert!(!tag.contains('<') && tag.matches('"').count() % 2 == 0, "{tag}");
+        assert!(!tag.contains('<') && tag.matches('"').count().is_multiple_of(2), "{tag}");
         let name = tag.trim_start_matches('/').split([' ', '/']).next().expect("a name");
         if tag.starts_with('/') {
             assert_eq!(open.pop(), Some(name), "closed in order");
@@ -96,7 +96,7 @@ type Clock = BTreeMap<String, u64>;
 fn clocks_grow(trace: &Trace) {
     let log = shiviz(trace);
     let lines: Vec<&str> = log.lines().collect();
-    assert!(lines.len() % 2 == 0 && lines.len() >= 2 * trace.steps.len());
+    assert!(lines.len().is_multiple_of(2) && lines.len() >= 2 * trace.steps.len());
     let mut known: BTreeMap<&str, Clock> = BTreeMap::new();
     for pair in lines.chunks(2) {
         let (host, clock) = pair[1].split_once(' ').expect("a host and a clock");
