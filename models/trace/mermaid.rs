@@ -59,8 +59,12 @@ fn arrive(trace: &Trace, number: usize, step: &Step, text: &mut String) {
 fn consequences(step: &Step, text: &mut String) {
     for event in &step.events {
         match event {
-            Event::Holds { node, .. } | Event::Suspects { node, .. } => {
-                let _ = writeln!(text, "    Note over {node}: {}", escaped(&event.to_string()));
+            Event::Holds { node, key, object } => {
+                let copy = escaped(&format!("{key} = {object}"));
+                let _ = writeln!(text, "    Note over {node}: {copy}");
+            }
+            Event::Suspects { node, peer } => {
+                let _ = writeln!(text, "    Note over {node}: suspects {peer}");
             }
             Event::Answers { node, client, answer } => {
                 let answer = escaped(&answer.to_string());

@@ -71,7 +71,7 @@ impl<'t> Picture<'t> {
         for (step, notes) in trace.steps.iter().zip(&notes) {
             rows.push(y);
             let text = LINE * (1.0 + notes.len() as f64);
-            let answer = if answer(step).is_some() { ANSWER + LINE } else { 0.0 };
+            let answer = if answer(step).is_some() { ANSWER + 1.5 * LINE } else { 0.0 };
             y += text.max(answer) + ROW_GAP;
         }
         rows.push(y);
@@ -219,7 +219,12 @@ impl<'t> Picture<'t> {
                     "<circle class=\"restart\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"#26a269\"/>"
                 );
             }
-            Action::Fire { node, .. } => self.clock(self.node(*node), y),
+            Action::Fire { node, timer, .. } => {
+                let (x, name) = (self.node(*node), timer.to_string());
+                self.clock(x, y);
+                let word = name.split(' ').next().unwrap_or_default();
+                self.text("word", x + 12.0, y - 5.0, "start", word);
+            }
             Action::GiveUp { client, .. } => self.cross((self.lane(*client), y)),
             _ => {}
         }

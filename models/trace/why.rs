@@ -3,8 +3,11 @@
 use super::{Event, Step, Trace};
 use crate::scenario::Property;
 use crate::world::{Action, Puts, State};
+use dynamo_protocol::ids::{Key, RequestId};
 use dynamo_protocol::message::Answer;
 use dynamo_protocol::store::{Record, RecordKey};
+use dynamo_protocol::versions::Object;
+use std::collections::BTreeMap;
 
 impl Trace {
     /// What the nodes hold at the end, what was acknowledged, and why the property is false.
@@ -23,10 +26,17 @@ impl Trace {
         let property = self.property.filter(|_| self.refutes())?;
         match property {
             Property::NoLostWrite => {
-                let ghost = &self.last().ghost;
-                let held = self.held(self.last());
-                let lost = self.names(ghost.acknowledged.without(ghost.covered_by(held)));
-                Some(format!("{lost} was acknowledged, and no node holds it or what covers it"))
+                let lost = self.names(self.lost(0));
+                Some(format!("{lost} was acknowledged, and all copies together do not cover it"))
+            }
+            Property::DurableF => {
+                let f = u32::from(self.model.scenario().f);
+                let mut sets = (0..1u32 << self.nodes()).filter(|set| set.count_ones() == f);
+                let removed = sets.find(|&set| !self.lost(set).is_empty())?;
+                let gone = (0..self.nodes()).filter(|node| removed >> node & 1 == 1);
+                let gone: Vec<String> = gone.map(|node| format!("n{node}")).collect();
+                let lost = self.names(self.lost(removed));
+                Some(format!("without {} all copies together do not cover {lost}", gone.join(", ")))
             }
             _ => self.steps.last().and_then(|step| self.wrong_answer(property, step)),
         }
@@ -57,8 +67,12 @@ impl Trace {
                 let of_key = self.model.plan().puts_of(key);
                 let now = before.ghost.acknowledged.shared(of_key);
                 let acknowledged = waiting.map_or(now, |waiting| waiting.acknowledged);
+                let ghost = &step.after.ghost;
+                let overwrote = |all: Puts, put| all.with(ghost.overwrote(put));
+                let old = acknowledged.iter().fold(Puts::default(), overwrote).shared(returned);
                 missing(acknowledged)
                     .map(|names| format!("{names} was acknowledged before the get began"))
+                    .or_else(|| Some(format!("{} had been overwritten before", self.names(old))))
             }
             _ => None,
         }
@@ -77,25 +91,32 @@ impl Trace {
 
     /// The puts that an answer shows; none if it answers no get.
     fn returned(&self, answer: &Answer) -> Option<Puts> {
-        let puts: Vec<_> = match answer {
-            Answer::Found { siblings, .. } => siblings.iter().map(|written| written.by).collect(),
-            Answer::NotFound { deletes, .. } => deletes.clone(),
-            _ => return None,
-        };
-        let puts = puts.into_iter().filter_map(|id| self.model.plan().put_of_request(id));
-        Some(puts.fold(Puts::default(), |set, put| set.with(Puts::one(put))))
+        match answer {
+            Answer::Found { siblings, .. } => Some(self.puts(siblings.iter().map(|w| w.by))),
+            Answer::NotFound { deletes, .. } => Some(self.puts(deletes.iter().copied())),
+            _ => None,
+        }
     }
 
-    /// All that some node holds.
-    fn held(&self, state: &State) -> Puts {
-        let records = state.nodes.iter().flat_map(|host| host.disk().records());
-        let objects = records.filter_map(|(_, record)| match record {
-            Record::Object(object) => Some(object),
-            _ => None,
-        });
-        objects
-            .flat_map(|object| object.siblings())
-            .filter_map(|written| self.model.plan().put_of_request(written.by))
+    /// The acknowledged puts that the merge of all disks, but those of the set `removed`, does not
+    /// cover at the end.
+    fn lost(&self, removed: u32) -> Puts {
+        let (last, mut merged) = (self.last(), BTreeMap::<&Key, Object>::new());
+        let left = last.nodes.iter().enumerate().filter(|(node, _)| removed >> node & 1 == 0);
+        for (_, host) in left {
+            for (name, record) in host.disk().records() {
+                if let (RecordKey::Object(key), Record::Object(object)) = (name, record) {
+                    let all = merged.get(key).map_or(object.clone(), |copy| copy.merge(object));
+                    merged.insert(key, all);
+                }
+            }
+        }
+        let held = merged.values().flat_map(Object::siblings).map(|written| written.by);
+        last.ghost.acknowledged.without(last.ghost.covered_by(self.puts(held)))
+    }
+
+    fn puts(&self, by: impl Iterator<Item = RequestId>) -> Puts {
+        by.filter_map(|id| self.model.plan().put_of_request(id))
             .fold(Puts::default(), |set, put| set.with(Puts::one(put)))
     }
 
