@@ -1,5 +1,7 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
+#[cfg(feature = "stateright")]
+mod explore;
 mod ring;
 
 use clap::{Parser, Subcommand};
@@ -15,6 +17,9 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Open a scenario's states and steps in a web browser
+    #[cfg(feature = "stateright")]
+    Explore(explore::ExploreArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
 }
@@ -23,6 +28,8 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            #[cfg(feature = "stateright")]
+            Verb::Explore(args) => explore::run(args),
             Verb::Ring(args) => ring::run(args),
         }
     }
