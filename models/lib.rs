@@ -7,6 +7,7 @@
 //! | [`explore`] | the engine: breadth-first, shortest traces |
 //! | [`seal`] | hashing |
 //! | `stateright` | the same cluster as a Stateright model and as Stateright actors; the Explorer |
+//! | [`trace`] | one run, told in text, JSON, Mermaid, SVG and ShiViz, and run again |
 
 pub mod check;
 pub mod explore;
@@ -14,4 +15,5 @@ pub mod scenario;
 pub mod seal;
 #[cfg(feature = "stateright")]
 pub mod stateright;
+pub mod trace;
 pub mod world;

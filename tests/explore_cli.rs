@@ -123,6 +123,7 @@ fn the_page_opens_at_the_bad_step() {
         assert!(text.contains("acknowledged: v1"), "{text}");
     }
     assert!(page.get("/").contains("<html"), "the page itself");
+    assert!(page.get("/.states/0").contains("<svg"), "a diagram of each step");
     page.interrupt();
 }
 

@@ -2,6 +2,7 @@
 
 use crate::explore::Space;
 use crate::scenario::Property as Question;
+use crate::trace::{Trace, svg};
 use crate::world::{Action, ClusterModel, State};
 use ::stateright::{Model, Path, Property};
 
@@ -12,7 +13,7 @@ pub const EXPLORE_EVERYTHING: &str = "explore everything";
 type Diagram = fn(&ClusterModel, &[Action]) -> Option<String>;
 
 /// What draws the pictures of the Explorer.
-const DIAGRAM: Diagram = |_, _| None;
+const DIAGRAM: Diagram = |model, actions| Some(svg::diagram(&Trace::new(model, None, actions)));
 
 impl Model for ClusterModel {
     type State = State;

@@ -41,12 +41,14 @@ impl Space for Recorded {
 
     fn step(&self, (state, answers): &Self::State, action: &Action) -> Self::State {
         let mut answers = answers.clone();
-        for effect in self.0.effects(state, action) {
-            if let Effect::Reply { id, answer } = effect {
-                answers[id.client.0 as usize].push(answer);
+        let state = self.0.explain(state, action, &mut |_, effects| {
+            for effect in &effects.0 {
+                if let Effect::Reply { id, answer } = effect {
+                    answers[id.client.0 as usize].push(answer.clone());
+                }
             }
-        }
-        (self.0.step(state, action), answers)
+        });
+        (state, answers)
     }
 
     fn violated(&self, (state, _): &Self::State) -> Violated {

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub struct Stamp(pub u64);
 
 /// The scheme that orders the versions of a key; the same on every node of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Versioning {
     /// Dotted version vectors.
     Dotted,
@@ -97,14 +97,15 @@ impl Versioning {
         self.empty_object().context()
     }
 
-    /// Whether `object` is of this scheme. One that is not comes from a foreign or broken peer.
+    /// Whether `object` is of this scheme, and such as puts and merges make it. One that is not
+    /// comes from a foreign or broken peer.
     pub fn admits(self, object: &Object) -> bool {
-        matches!(
-            (self, object),
-            (Versioning::Dotted, Object::Dotted(_))
-                | (Versioning::VectorClock { .. }, Object::Clocked(_))
-                | (Versioning::LastWriterWins, Object::Register(_))
-        )
+        match (self, object) {
+            (Versioning::Dotted, Object::Dotted(object)) => object.is_sound(),
+            (Versioning::VectorClock { .. }, Object::Clocked(object)) => object.is_sound(),
+            (Versioning::LastWriterWins, Object::Register(_)) => true,
+            _ => false,
+        }
     }
 
     /// Whether `context` is of this scheme and within [`crate::limits::MAX_CONTEXT_ACTORS`].
