@@ -1,7 +1,8 @@
 //! A scenario as a Stateright `ActorModel`.
 
-use super::actors::{DynamoNode, Msg, Participant, ParticipantState, ScriptedClient};
+use super::actors::{DynamoNode, Msg, OwnedTimer, ScriptedClient};
 use super::model::properties;
+use super::participant::{Participant, ParticipantState};
 use crate::explore::Space;
 use crate::scenario::{Property, Scenario, Schedule, Versioning};
 use crate::seal::Sealed;
@@ -21,7 +22,7 @@ pub type Encoded = ActorModel<Participant, ClusterModel>;
 pub type EncodedState = ActorModelState<Participant>;
 
 /// A step of [`Encoded`].
-pub type EncodedAction = ActorModelAction<Msg, super::actors::OwnedTimer, ()>;
+pub type EncodedAction = ActorModelAction<Msg, OwnedTimer, ()>;
 
 /// Makes a scenario's actors.
 ///
@@ -122,31 +123,30 @@ impl ActorEncoding {
 }
 
 /// What each client has seen at a state. An answer in flight counts as received, as in the cluster
-/// model, where an answer and its receipt are one step.
+/// model, where an answer and its receipt are one step; so does a request in flight as not yet made.
 pub fn seen(state: &EncodedState) -> Vec<Seen> {
     let clients = state.actor_states.iter().filter_map(|actor| match &**actor {
         ParticipantState::Client(client) => Some(&client.answers),
         ParticipantState::Node(_) => None,
     });
-    let seen = |(client, answers): (usize, &Vec<Answer>)| {
-        let mut answers = answers.clone();
-        answers.extend(answer_in_flight(state, request_id(client, answers.len())));
-        let next = request_id(client, answers.len());
-        let mut messages = state.network.iter_deliverable();
-        let is_asked = messages.any(|m| matches!(m.msg, Msg::Ask(asked) if asked.id == next));
-        // The client asks its next step when it receives its answer.
-        let has_asked = answers.len() == received(state, client);
-        Seen { has_called: has_asked && !is_asked, answers }
+    let seen = |(client, received): (usize, &Vec<Answer>)| {
+        let open = request_id(client, received.len());
+        let mut answers = received.clone();
+        match answer_in_flight(state, open) {
+            // Only when it arrives will the client ask its next step.
+            Some(answer) => {
+                answers.push(answer);
+                Seen { answers, has_called: false }
+            }
+            None => Seen { answers, has_called: !is_request_in_flight(state, open) },
+        }
     };
     clients.enumerate().map(seen).collect()
 }
 
-fn received(state: &EncodedState, client: usize) -> usize {
-    let clients = state.actor_states.iter().filter_map(|actor| match &**actor {
-        ParticipantState::Client(client) => Some(client.answers.len()),
-        ParticipantState::Node(_) => None,
-    });
-    clients.skip(client).next().unwrap_or(0)
+fn is_request_in_flight(state: &EncodedState, id: RequestId) -> bool {
+    let mut messages = state.network.iter_deliverable();
+    messages.any(|message| matches!(message.msg, Msg::Ask(asked) if asked.id == id))
 }
 
 fn answer_in_flight(state: &EncodedState, id: RequestId) -> Option<Answer> {

@@ -1,5 +1,8 @@
 //! Stateright's Explorer: states and steps in a web browser.
 
+use super::encoding::Encoded;
+use crate::explore::Space;
+use crate::world::ClusterModel;
 use ::stateright::Model;
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -35,14 +38,24 @@ pub fn free_address(address: SocketAddr) -> Result<SocketAddr, ExplorerError> {
         .map_err(|error| ExplorerError::Address { address, error })
 }
 
+/// What the Explorer can show and our engine can explore: both encodings.
+pub trait Explorable:
+    Model<
+        State: Debug + Hash + Clone + PartialEq + Send + Sync,
+        Action: Debug + Clone + PartialEq + Send + Sync,
+    > + Space<State = <Self as Model>::State, Action = <Self as Model>::Action>
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl Explorable for ClusterModel {}
+impl Explorable for Encoded {}
+
 /// Serves the Explorer at `address` for ever. It checks nothing until its user asks it to run to
 /// completion.
-pub fn serve<M>(model: M, address: SocketAddr) -> ExplorerError
-where
-    M: 'static + Model + Send + Sync,
-    M::Action: Debug + Clone + PartialEq + Send + Sync,
-    M::State: Debug + Hash + Clone + PartialEq + Send + Sync,
-{
+pub fn serve<M: Explorable>(model: M, address: SocketAddr) -> ExplorerError {
     let served = catch_unwind(AssertUnwindSafe(|| {
         model.checker().serve(address);
     }));
@@ -59,23 +72,18 @@ where
 
 /// Where the page shows the state after `actions`: `/#/steps/0/3/1`, the 0 being the initial state,
 /// every other number the place of an action among those possible.
-pub fn explorer_path<M>(model: &M, actions: &[M::Action]) -> String
-where
-    M: Model,
-    M::Action: Clone + PartialEq,
-{
+pub fn explorer_path<M: Explorable>(model: &M, actions: &[<M as Model>::Action]) -> String {
     let mut path = String::from("/#/steps");
-    let Some(mut state) = model.init_states().into_iter().next().filter(|_| !actions.is_empty())
-    else {
+    if actions.is_empty() {
         return path;
-    };
+    }
+    let mut state = model.initial();
     path.push_str("/0");
     for action in actions {
-        let mut possible = Vec::new();
-        model.actions(&state, &mut possible);
+        let possible = Space::actions(model, &state);
         let Some(place) = possible.iter().position(|candidate| candidate == action) else { break };
         path.push_str(&format!("/{place}"));
-        state = model.next_state(&state, action.clone()).unwrap_or(state);
+        state = model.step(&state, action);
     }
     path
 }

@@ -15,13 +15,12 @@ mod actors;
 mod encoding;
 mod explorer;
 mod model;
+mod participant;
 
-pub use actors::{
-    ClientState, DynamoNode, Msg, NodeState, OwnedTimer, Participant, ParticipantState, Saved,
-    ScriptedClient,
-};
+pub use actors::{ClientState, DynamoNode, Msg, NodeState, OwnedTimer, Saved, ScriptedClient};
 pub use encoding::{
     ActorEncoding, Encoded, EncodedAction, EncodedState, EncodingError, observed, seen,
 };
-pub use explorer::{ExplorerError, explorer_path, free_address, serve};
+pub use explorer::{Explorable, ExplorerError, explorer_path, free_address, serve};
 pub use model::EXPLORE_EVERYTHING;
+pub use participant::{Participant, ParticipantState};

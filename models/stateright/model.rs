@@ -2,12 +2,18 @@
 
 use crate::explore::Space;
 use crate::scenario::Property as Question;
-use crate::trace::{Trace, svg::diagram};
+use crate::trace::{Trace, svg};
 use crate::world::{Action, ClusterModel, State};
 use ::stateright::{Model, Path, Property};
 
 /// A property that is always true: while it is undecided Stateright does not stop early.
 pub const EXPLORE_EVERYTHING: &str = "explore everything";
+
+/// Draws the actions of a path as an SVG picture.
+type Diagram = fn(&ClusterModel, &[Action]) -> Option<String>;
+
+/// What draws the pictures of the Explorer.
+const DIAGRAM: Diagram = |model, actions| Some(svg::diagram(&Trace::new(model, None, actions)));
 
 impl Model for ClusterModel {
     type State = State;
@@ -38,7 +44,7 @@ impl Model for ClusterModel {
     }
 
     fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
-        Some(diagram(&Trace::new(self, None, &path.into_actions())))
+        DIAGRAM(self, &path.into_actions())
     }
 }
 

@@ -1,6 +1,8 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
 mod check;
+#[cfg(feature = "stateright")]
+mod explore;
 mod ring;
 mod trace;
 
@@ -19,6 +21,9 @@ pub(crate) struct Cli {
 enum Verb {
     /// Check scenarios exhaustively
     Check(check::CheckArgs),
+    /// Open a scenario's states and steps in a web browser
+    #[cfg(feature = "stateright")]
+    Explore(explore::ExploreArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
     /// Show the shortest counterexample of a property, step by step
@@ -30,6 +35,8 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Check(args) => check::run(args),
+            #[cfg(feature = "stateright")]
+            Verb::Explore(args) => explore::run(args),
             Verb::Ring(args) => ring::run(args),
             Verb::Trace(args) => trace::run(args),
         }
