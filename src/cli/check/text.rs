@@ -47,16 +47,13 @@ const WIDTH: u16 = 110;
 /// The verdicts of a scenario, grouped.
 fn verdicts(report: &Report) -> String {
     let mut lines = Vec::new();
-    let groups: [(&str, fn(&Verdict) -> bool); 3] = [
-        ("holds", |v| matches!(v, Verdict::Holds)),
-        ("REFUTED", |v| matches!(v, Verdict::Refuted(_))),
-        ("inconclusive", |v| matches!(v, Verdict::Inconclusive)),
-    ];
-    for (name, is_in) in groups {
-        let members = report.judgements.iter().filter(|j| is_in(&j.verdict));
+    for (name, title) in
+        [("holds", "holds"), ("refuted", "REFUTED"), ("inconclusive", "inconclusive")]
+    {
+        let members = report.judgements.iter().filter(|j| j.verdict.name() == name);
         let names: Vec<String> = members.map(cell).collect();
         if !names.is_empty() {
-            lines.push(format!("{name}: {}", names.join(", ")));
+            lines.push(format!("{title}: {}", names.join(", ")));
         }
     }
     lines.join("\n")
