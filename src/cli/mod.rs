@@ -1,5 +1,19 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
+#[cfg(feature = "node")]
+mod cluster;
+#[cfg(feature = "node")]
+mod connect;
+#[cfg(feature = "node")]
+mod contexts;
+#[cfg(feature = "node")]
+mod delete;
+#[cfg(feature = "node")]
+mod get;
+#[cfg(feature = "node")]
+mod node;
+#[cfg(feature = "node")]
+mod put;
 mod ring;
 
 use clap::{Parser, Subcommand};
@@ -15,6 +29,21 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Start a cluster on this machine, one process a node
+    #[cfg(feature = "node")]
+    Cluster(cluster::ClusterArgs),
+    /// Run one node
+    #[cfg(feature = "node")]
+    Node(node::NodeArgs),
+    /// Read a key
+    #[cfg(feature = "node")]
+    Get(get::GetArgs),
+    /// Write a key
+    #[cfg(feature = "node")]
+    Put(put::PutArgs),
+    /// Delete a key
+    #[cfg(feature = "node")]
+    Delete(delete::DeleteArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
 }
@@ -23,6 +52,16 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            #[cfg(feature = "node")]
+            Verb::Cluster(args) => cluster::run(args),
+            #[cfg(feature = "node")]
+            Verb::Node(args) => node::run(args),
+            #[cfg(feature = "node")]
+            Verb::Get(args) => get::run(args),
+            #[cfg(feature = "node")]
+            Verb::Put(args) => put::run(args),
+            #[cfg(feature = "node")]
+            Verb::Delete(args) => delete::run(args),
             Verb::Ring(args) => ring::run(args),
         }
     }
