@@ -259,3 +259,89 @@ fn checksum(name: &[u8], content: &[u8]) -> [u8; CHECKSUM_BYTES] {
     hasher.update(content);
     hasher.finalize().to_le_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dynamo_protocol::store::records;
+
+    fn object(text: &str) -> RecordKey {
+        RecordKey::Object(Key::from(text))
+    }
+
+    fn names(disk: &Disk) -> Vec<RecordKey> {
+        records(disk).map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn records_keep_their_order_committed_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::open(folder.path()).unwrap();
+        let mut keys = vec![
+            RecordKey::Counter(Key::from("")),
+            RecordKey::Session(ClientId(256)),
+            object("b"),
+            RecordKey::Identity,
+            object("ab"),
+            RecordKey::Session(ClientId(7)),
+            object("a\0"),
+            RecordKey::Sessions,
+            object("a"),
+        ];
+        for (i, key) in keys.iter().enumerate() {
+            disk.put(key.clone(), Record::Session(i as u64));
+            if i == 4 {
+                assert_eq!(disk.commit().unwrap(), 5);
+            }
+        }
+        keys.sort();
+        assert_eq!(names(&disk), keys);
+        disk.remove(&object("b"));
+        disk.remove(&RecordKey::Sessions);
+        keys.retain(|key| *key != object("b") && *key != RecordKey::Sessions);
+        assert_eq!(names(&disk), keys);
+        disk.commit().unwrap();
+        assert_eq!(names(&disk), keys);
+        drop(disk);
+        assert_eq!(names(&Disk::open(folder.path()).unwrap()), keys);
+    }
+
+    #[test]
+    fn what_is_not_committed_is_gone_after_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::open(folder.path()).unwrap();
+        disk.put(object("a"), Record::Session(1));
+        disk.commit().unwrap();
+        disk.put(object("a"), Record::Session(2));
+        assert_eq!(disk.get(&object("a")), Some(Record::Session(2)));
+        drop(disk);
+        let disk = Disk::open(folder.path()).unwrap();
+        assert_eq!(disk.get(&object("a")), Some(Record::Session(1)));
+    }
+
+    #[test]
+    fn a_damaged_record_fails_the_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::open(folder.path()).unwrap();
+        disk.put(object("a"), Record::Session(1));
+        disk.put(object("b"), Record::Session(1));
+        disk.commit().unwrap();
+        // The record of another key is as wrong as a changed byte.
+        let other = disk.records.get(encode_key(&object("b"))).unwrap().unwrap();
+        disk.records.insert(encode_key(&object("a")), other).unwrap();
+        assert_eq!(disk.get(&object("b")), Some(Record::Session(1)));
+        assert_eq!(disk.commit().unwrap(), 0);
+        assert_eq!(disk.get(&object("a")), None);
+        let error = disk.commit().unwrap_err().to_string();
+        assert!(error.contains("the object of key a"), "{error}");
+    }
+
+    #[test]
+    fn a_second_process_is_kept_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path()).unwrap();
+        assert!(matches!(Disk::open(folder.path()), Err(DiskError::InUse(_))));
+        drop(disk);
+        Disk::open(folder.path()).unwrap();
+    }
+}
