@@ -28,8 +28,8 @@ fn main() {
     let (addresses, nodes) = start(folder.path());
     let mut load = Load::new(addresses);
     println!(
-        "{:>4} {:>11} {:>9} {:>8} {:>8} {:>8} {:>6}",
-        "", "outstanding", "ops/s", "p50 us", "p99 us", "max us", "failed"
+        "{:>4} {:>11} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6}",
+        "", "outstanding", "ops/s", "p50 us", "p99 us", "max us", "failed", "lost"
     );
     for outstanding in [1, 8, 64, 256] {
         for is_put in [true, false] {
@@ -72,6 +72,8 @@ struct Load {
 impl Load {
     fn new(nodes: Vec<SocketAddr>) -> Load {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        // Answers come in bursts of a whole batch.
+        socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("a buffer");
         socket.set_read_timeout(Some(LOST_AFTER)).expect("a timeout");
         Load { socket, nodes, keys: 0, sessions: 0, sent_at: HashMap::new() }
     }
@@ -80,6 +82,7 @@ impl Load {
     fn run(&mut self, is_put: bool, outstanding: u64, time: Duration) {
         let mut latency = Histogram::<u64>::new_with_max(60_000_000, 3).expect("a histogram");
         let (mut failed, start) = (0, Instant::now());
+        let mut end = start;
         for _ in 0..outstanding {
             self.sessions += 1;
             let client = ClientId(self.sessions);
@@ -87,6 +90,7 @@ impl Load {
         }
         while let Some((id, answer)) = self.answer() {
             let Some(sent_at) = self.sent_at.remove(&id) else { continue };
+            end = Instant::now();
             latency.saturating_record(sent_at.elapsed().as_micros() as u64);
             failed += u64::from(!matches!(answer, Answer::Stored | Answer::Found { .. }));
             if start.elapsed() < time {
@@ -95,16 +99,17 @@ impl Load {
                 break;
             }
         }
-        failed += self.sent_at.drain().count() as u64;
+        let lost = self.sent_at.drain().count();
         println!(
-            "{:>4} {:>11} {:>9.0} {:>8} {:>8} {:>8} {:>6}",
+            "{:>4} {:>11} {:>9.0} {:>8} {:>8} {:>8} {:>6} {:>6}",
             if is_put { "put" } else { "get" },
             outstanding,
-            latency.len() as f64 / start.elapsed().as_secs_f64(),
+            latency.len() as f64 / (end - start).as_secs_f64(),
             latency.value_at_quantile(0.5),
             latency.value_at_quantile(0.99),
             latency.max(),
-            failed
+            failed,
+            lost
         );
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use support::{Cluster, refused, wait_until};
 
 const CLIENTS: usize = 4;
@@ -157,6 +157,31 @@ fn a_folder_has_one_process_and_one_node() {
     assert_eq!(code, Some(1));
     assert!(text.contains("holds no node"), "{text}");
     assert!(!cluster.configs[0].data.exists(), "a refused start leaves no trace");
+}
+
+#[test]
+fn a_failed_read_ends_the_node_and_nothing_is_sent() {
+    let mut cluster = Cluster::start(1, 1, 1, 1);
+    let mut client = cluster.client(0);
+    let key = Key::from("k");
+    client.put(&key, Value::from("v"), None).unwrap();
+    cluster.stop(0);
+    {
+        let store = cluster.configs[0].data.join("store");
+        let database = fjall::Database::builder(store).open().unwrap();
+        let records = database.keyspace("records", Default::default).unwrap();
+        let name = [&[3], &key.0[..]].concat();
+        let mut bytes = records.get(&name).unwrap().expect("the object's record").to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        records.insert(name, bytes).unwrap();
+        database.persist(fjall::PersistMode::SyncAll).unwrap();
+    }
+    cluster.restart(0);
+    let read = cluster.client(0).with_timeout(Duration::from_secs(1)).get(&key).unwrap();
+    assert_eq!(read, Read::TimedOut);
+    assert_eq!(cluster.ended(0), Some(1));
+    let log = cluster.log(0);
+    assert!(log.contains("the object of key k in ") && log.contains(" is damaged"), "{log}");
 }
 
 #[test]

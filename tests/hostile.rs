@@ -80,7 +80,9 @@ fn spray(socket: &UdpSocket, node: SocketAddr) {
             &spoofed,
             &unexpected,
         ];
-        all.iter().for_each(|datagram| drop(socket.send_to(datagram, node).unwrap()));
+        for datagram in all {
+            socket.send_to(datagram, node).unwrap();
+        }
         socket.send_to(&fragment, node).unwrap();
     }
 }

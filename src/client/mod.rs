@@ -96,6 +96,11 @@ impl Client {
         Ok(pong)
     }
 
+    /// Whether the present node has answered lately, or does so now.
+    fn is_there(&mut self) -> Result<bool, ClientError> {
+        Ok(self.proven || self.ping()?.is_some())
+    }
+
     /// Reads a key (paper §4.1), at each node in turn until one knows.
     ///
     /// # Errors
@@ -103,6 +108,10 @@ impl Client {
     pub fn get(&mut self, key: &Key) -> Result<Read, ClientError> {
         let mut last = Ok(Read::TimedOut);
         for _ in 0..self.nodes.len() {
+            if !self.is_there()? {
+                self.next_node();
+                continue;
+            }
             let request = self.request(key, Operation::Get);
             let id = request.id;
             let answer = self.ask(request).map_err(ClientError::Io)?;
@@ -153,7 +162,7 @@ impl Client {
     ) -> Result<(), PutError> {
         let mut last = PutError::NobodyThere;
         for _ in 0..self.nodes.len() {
-            if !self.proven && self.ping().map_err(PutError::not_sent)?.is_none() {
+            if !self.is_there().map_err(PutError::not_sent)? {
                 self.next_node();
                 continue;
             }

@@ -193,3 +193,58 @@ fn default_straggler_timeout_ms() -> u64 {
 fn one() -> u32 {
     1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+node = "b"
+data = "d"
+[cluster]
+n = 2
+r = 1
+w = 2
+[[nodes]]
+name = "a"
+id = 1
+address = "127.0.0.1:7400"
+[[nodes]]
+name = "b"
+id = 2
+address = "127.0.0.1:7401"
+"#;
+
+    /// What is said about the good file after `from` was replaced by `to`.
+    fn said(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("node.toml");
+        std::fs::write(&file, GOOD.replace(from, to)).unwrap();
+        NodeConfig::read(&file).map_or_else(|error| error.to_string(), |_| "fine".into())
+    }
+
+    #[test]
+    fn a_file_is_read_or_refused_with_a_reason() {
+        for (from, to, expected) in [
+            ("n = 2", "n = 2", "fine"),
+            ("r = 1", "r = 1\nversioning = \"vector-clock\"\nclock-limit = 10", "fine"),
+            ("r = 1", "r = 1\nstrategy = 2\npartitions = 64\ntokens = 8", "fine"),
+            ("r = 1", "r = 3", "R is 3, but must be between 1 and N=2"),
+            ("n = 2", "n = 3", "N is 3, but there are 2 members"),
+            ("r = 1", "r = 1\nclock-limit = 10", "clock-limit needs versioning"),
+            ("r = 1", "r = 1\nversioning = \"dots\"", "node.toml:7: unknown variant `dots`"),
+            ("r = 1", "r = 1\nstrategy = 4", "there is no strategy 4"),
+            ("id = 2", "id = 1", "two members have the id"),
+            (":7401", ":7400", "two nodes have the address 127.0.0.1:7400"),
+            ("\"b\"\ndata", "\"c\"\ndata", "no [[nodes]] entry is called \"c\""),
+            ("127.0.0.1:7401", "10.0.0.1:7401", "can be reached from other machines"),
+            ("data", "allow-remote = true\nlisten = \"0.0.0.0:1\"\ndata", "fine"),
+            ("data", "request-timeout-ms = 0\ndata", "request-timeout-ms is 0"),
+            ("w = 2", "", "missing field `w`"),
+        ] {
+            let said = said(from, to);
+            assert!(said.contains(expected), "{to:?}: {said}");
+        }
+    }
+}

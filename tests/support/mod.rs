@@ -1,5 +1,5 @@
 //! Clusters of real processes for the whole-system tests.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use dynamo::client::Client;
 use dynamo::node::config::NodeConfig;
@@ -89,6 +89,17 @@ impl Cluster {
         let mut process = self.processes[node].take().expect("it runs");
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+
+    /// Waits until a node has ended by itself, and gives its exit code.
+    pub fn ended(&mut self, node: usize) -> Option<i32> {
+        let mut process = self.processes[node].take().expect("it was started");
+        let mut status = None;
+        wait_until("the node ends", || {
+            status = process.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
     }
 
     /// Ends a node with SIGTERM, and gives what it has counted.
