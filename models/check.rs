@@ -151,3 +151,85 @@ impl Report {
         self.passes().any(interrupted)
     }
 }
+
+/// What no scenario can ask yet, so that no verdict speaks of it.
+pub const NEVER_COVERED: &str = "lost disks, partitions, sloppy quorums, changes of membership, \
+                                 clocks that disagree, answers lost on the way to a client";
+
+impl Report {
+    /// The cluster under which a property was judged: `linearizable` has a pass of its own.
+    pub fn model_of(&self, property: Property) -> ClusterModel {
+        let model = self.model.clone();
+        if property == Property::Linearizable { model.with_history() } else { model }
+    }
+
+    /// What the exploration was bounded by, as a sentence.
+    pub fn bounds(&self) -> String {
+        let scenario = self.model.scenario();
+        let faults = scenario.faults;
+        let steps: usize = scenario.clients.iter().map(Vec::len).sum();
+        format!(
+            "{} nodes, {} keys, {} clients with {steps} steps and one final read, {} crashes, \
+             {} drops, {} duplicates, {} premature timeouts",
+            scenario.cluster.nodes,
+            self.model.plan().keys().len(),
+            scenario.clients.len(),
+            faults.crashes,
+            faults.drops,
+            faults.duplicates,
+            faults.timeouts,
+        )
+    }
+
+    /// The kinds of fault that the scenario gives no budget, so that they cannot happen.
+    pub fn excluded(&self) -> Vec<&'static str> {
+        let faults = self.model.scenario().faults;
+        let kinds = [
+            ("crashes", faults.crashes),
+            ("drops", faults.drops),
+            ("duplicates", faults.duplicates),
+            ("premature timeouts", faults.timeouts),
+        ];
+        kinds.into_iter().filter(|(_, budget)| *budget == 0).map(|(kind, _)| kind).collect()
+    }
+
+    /// The question: cluster, preference lists, scripts, bounds.
+    pub fn header(&self) -> String {
+        let scenario = self.model.scenario();
+        let cluster = &scenario.cluster;
+        let mut lines = vec![
+            scenario.title.clone(),
+            format!(
+                "cluster   {} nodes, (N,R,W) = ({},{},{}), {} quorum, {}, read repair {}",
+                cluster.nodes,
+                cluster.n,
+                cluster.r,
+                cluster.w,
+                cluster.quorum,
+                cluster.versioning.name(),
+                cluster.read_repair,
+            ),
+        ];
+        for key in self.model.plan().keys() {
+            let list = self.model.config().ring().preference_list(key);
+            let names = |nodes: &[dynamo_protocol::ids::NodeId]| {
+                nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            };
+            let fallbacks = match list.fallbacks() {
+                [] => String::new(),
+                nodes => format!(", fallbacks {}", names(nodes)),
+            };
+            lines.push(format!("key       {key}: {}{fallbacks}", names(list.primaries())));
+        }
+        for (client, steps) in scenario.clients.iter().enumerate() {
+            let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+            lines.push(format!("client    c{client}: {}", steps.join(", ")));
+        }
+        lines.push(format!("bounds    {}", self.bounds()));
+        lines.push(format!("excluded  {}", self.excluded().join(", ")));
+        if let Some(note) = &scenario.note {
+            lines.push(format!("note      {}", note.trim()));
+        }
+        lines.join("\n")
+    }
+}

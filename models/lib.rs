@@ -6,9 +6,11 @@
 //! | [`world`] | the cluster model: the protocol's own nodes, network, clients, faults, ghost, properties |
 //! | [`explore`] | the engine: breadth-first, shortest traces |
 //! | [`seal`] | hashing |
+//! | [`trace`] | one run, told in text, JSON, Mermaid, SVG and ShiViz, and run again |
 
 pub mod check;
 pub mod explore;
 pub mod scenario;
 pub mod seal;
+pub mod trace;
 pub mod world;

@@ -98,7 +98,7 @@ impl ClusterModel {
         Request { id, key, operation }
     }
 
-    pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> Option<Answered> {
+    pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> (NodeId, Input) {
         let step = usize::from(state.clients[client].done);
         let request = self.request(state, client, step);
         let key = self.plan().keys().iter().position(|key| *key == request.key).unwrap_or(0);
@@ -109,12 +109,7 @@ impl ClusterModel {
         self.ask(state, node, request)
     }
 
-    pub(super) fn final_read(
-        &self,
-        state: &mut State,
-        key: &Key,
-        node: NodeId,
-    ) -> Option<Answered> {
+    pub(super) fn final_read(&self, state: &mut State, key: &Key, node: NodeId) -> (NodeId, Input) {
         let reader = self.plan().clients();
         let index = self.plan().keys().iter().position(|k| k == key).unwrap_or(0);
         self.begin_get(state, reader, 0, node, index);
@@ -123,11 +118,8 @@ impl ClusterModel {
         self.ask(state, node, request)
     }
 
-    fn ask(&self, state: &mut State, node: NodeId, request: Request) -> Option<Answered> {
-        let host = (**state.host(node)).clone();
-        let ambient = self.ambient(state, node);
-        let key = request.key.clone();
-        self.handle(state, node, host, Input::Client { request, ambient }, Some(&key))
+    fn ask(&self, state: &State, node: NodeId, request: Request) -> (NodeId, Input) {
+        (node, Input::Client { request, ambient: self.ambient(state, node) })
     }
 
     fn begin_put(

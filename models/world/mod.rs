@@ -21,8 +21,9 @@ pub use state::{Client, Envelope, Host, Memory, Process, Spent, State, Violated,
 use crate::scenario::{self, Faults, Property, Scenario, Schedule};
 use crate::seal::Sealed;
 use dynamo_protocol::config::{Config, ConfigError, ReadRepair};
-use dynamo_protocol::door::{Ambient, Input, Start, Timer};
+use dynamo_protocol::door::{Ambient, Effects, Input, Start, Timer};
 use dynamo_protocol::ids::{Key, NodeId};
+use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::ring::{Layout, LayoutError, Member, Ring, Strategy};
 use dynamo_protocol::store::{Record, RecordKey, Store};
@@ -125,18 +126,32 @@ impl ClusterModel {
 
     /// The state after an action that [`ClusterModel::actions`] named.
     pub fn step(&self, before: &State, action: &Action) -> State {
+        self.explain(before, action, &mut |_, _| {})
+    }
+
+    /// The same step, and `watch` sees what the node that took part in it, if one did, has done.
+    pub fn explain(
+        &self,
+        before: &State,
+        action: &Action,
+        watch: &mut dyn FnMut(NodeId, &Effects),
+    ) -> State {
         let mut after = before.clone();
-        let mut answered = None;
+        let told = self.begin(&mut after, action);
+        let answered = told.and_then(|(node, input)| self.handle(&mut after, node, input, watch));
+        self.bury_the_dead(&mut after);
+        self.judge(before, &mut after, answered);
+        after
+    }
+
+    /// What an action changes outside the nodes, and what it tells which of them.
+    fn begin(&self, after: &mut State, action: &Action) -> Option<(NodeId, Input)> {
         match action {
-            Action::Call { client, node, .. } => {
-                answered = self.call(&mut after, *client, *node);
-            }
-            Action::FinalRead { key, node } => {
-                answered = self.final_read(&mut after, key, *node);
-            }
+            Action::Call { client, node, .. } => return Some(self.call(after, *client, *node)),
+            Action::FinalRead { key, node } => return Some(self.final_read(after, key, *node)),
             Action::Deliver(envelope) => {
                 after.take(envelope);
-                answered = self.deliver(&mut after, envelope);
+                return Some(self.deliver(after, envelope));
             }
             Action::Lose(envelope) => {
                 after.take(envelope);
@@ -147,19 +162,17 @@ impl ClusterModel {
             }
             Action::Duplicate(envelope) => {
                 after.spent.duplicates += 1;
-                answered = self.deliver(&mut after, envelope);
+                return Some(self.deliver(after, envelope));
             }
             Action::Fire { node, timer, premature } => {
                 after.spent.timeouts += u8::from(*premature);
-                answered = self.fire(&mut after, *node, *timer);
+                return Some((*node, Input::Timer(*timer)));
             }
-            Action::Crash(node) => self.crash(&mut after, *node),
-            Action::Recover(node) => self.recover(&mut after, *node),
-            Action::GiveUp { client, .. } => self.give_up(&mut after, *client),
+            Action::Crash(node) => self.crash(after, *node),
+            Action::Recover(node) => self.recover(after, *node),
+            Action::GiveUp { client, .. } => self.give_up(after, *client),
         }
-        self.bury_the_dead(&mut after);
-        self.judge(before, &mut after, answered);
-        after
+        None
     }
 
     fn node_actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -191,12 +204,6 @@ impl ClusterModel {
         in_flight || state.nodes.iter().any(worked_on)
     }
 
-    fn fire(&self, state: &mut State, node: NodeId, timer: Timer) -> Option<client::Answered> {
-        let mut host = (**state.host(node)).clone();
-        host.timers.remove(&timer);
-        self.handle(state, node, host, Input::Timer(timer), None)
-    }
-
     fn crash(&self, state: &mut State, node: NodeId) {
         state.spent.crashes += 1;
         let disk = state.host(node).disk().clone();
@@ -220,13 +227,22 @@ impl ClusterModel {
         &self,
         state: &mut State,
         node: NodeId,
-        mut host: Host,
         input: Input,
-        key: Option<&Key>,
+        watch: &mut dyn FnMut(NodeId, &Effects),
     ) -> Option<client::Answered> {
+        let mut host = (**state.host(node)).clone();
         let Process::Up(process) = &mut host.process else { return None };
+        let key = match &input {
+            Input::Client { request, .. }
+            | Input::Peer { message: Message::Forward(request), .. } => Some(request.key.clone()),
+            _ => None,
+        };
+        if let Input::Timer(timer) = &input {
+            host.timers.remove(timer);
+        }
         let effects = process.handle(input);
-        self.count_epoch(&mut state.epochs[node.0 as usize], process.store(), key);
+        watch(node, &effects);
+        self.count_epoch(&mut state.epochs[node.0 as usize], process.store(), key.as_ref());
         let replies = network::apply(effects, node, &mut host.timers, state);
         state.set_host(node, host);
         let (id, answer) = replies?;

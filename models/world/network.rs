@@ -2,9 +2,7 @@
 
 use super::ClusterModel;
 use super::action::Action;
-use super::client::Answered;
 use super::state::{Envelope, State};
-use crate::seal::Sealed;
 use dynamo_protocol::door::{Effect, Effects, Input, Timer};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Message};
@@ -29,19 +27,9 @@ impl ClusterModel {
         }
     }
 
-    pub(super) fn deliver(
-        &self,
-        state: &mut State,
-        envelope: &Sealed<Envelope>,
-    ) -> Option<Answered> {
-        let Envelope { from, to, message, .. } = (**envelope).clone();
-        let key = match &message {
-            Message::Forward(request) => Some(request.key.clone()),
-            _ => None,
-        };
-        let host = (**state.host(to)).clone();
-        let ambient = self.ambient(state, to);
-        self.handle(state, to, host, Input::Peer { from, message, ambient }, key.as_ref())
+    pub(super) fn deliver(&self, state: &State, envelope: &Envelope) -> (NodeId, Input) {
+        let Envelope { from, to, message, .. } = envelope.clone();
+        (to, Input::Peer { from, message, ambient: self.ambient(state, to) })
     }
 
     /// Takes messages out of the network that can never matter again: answers to a request that is

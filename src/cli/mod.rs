@@ -1,5 +1,6 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
+mod check;
 #[cfg(feature = "node")]
 mod cluster;
 #[cfg(feature = "node")]
@@ -15,6 +16,7 @@ mod node;
 #[cfg(feature = "node")]
 mod put;
 mod ring;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Check scenarios exhaustively
+    Check(check::CheckArgs),
     /// Start a cluster on this machine, one process a node
     #[cfg(feature = "node")]
     Cluster(cluster::ClusterArgs),
@@ -46,12 +50,15 @@ enum Verb {
     Delete(delete::DeleteArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
+    /// Show the shortest counterexample of a property, step by step
+    Trace(trace::TraceArgs),
 }
 
 impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            Verb::Check(args) => check::run(args),
             #[cfg(feature = "node")]
             Verb::Cluster(args) => cluster::run(args),
             #[cfg(feature = "node")]
@@ -63,6 +70,7 @@ impl Cli {
             #[cfg(feature = "node")]
             Verb::Delete(args) => delete::run(args),
             Verb::Ring(args) => ring::run(args),
+            Verb::Trace(args) => trace::run(args),
         }
     }
 }

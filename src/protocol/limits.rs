@@ -19,6 +19,6 @@ pub const MAX_CONTEXT_ACTORS: usize = 1024;
 /// Requests that one node coordinates or forwards at a time; one more is refused as busy.
 pub const MAX_IN_FLIGHT: usize = 16 * 1024;
 
-/// Client sessions of which a node remembers the highest put that it coordinated. Beyond it the
+/// Client sessions of which a node remembers the highest put that it was asked for. Beyond it the
 /// oldest session is forgotten, and whatever it still sends is refused.
 pub const MAX_SESSIONS: u64 = 64 * 1024;

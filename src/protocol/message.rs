@@ -60,7 +60,7 @@ pub enum Answer {
     },
     /// Nobody knows: no answer came in time.
     TimedOut,
-    /// The request was *not* applied.
+    /// The request was *not* applied, and never will be: ask again under a new sequence number.
     Refused(Refusal),
 }
 

@@ -11,7 +11,7 @@ pub enum RecordKey {
     Identity,
     /// How many client sessions are remembered, and which are forgotten.
     Sessions,
-    /// The highest put of a session that this node coordinated.
+    /// The highest put of a session that this node was asked for.
     Session(ClientId),
     /// A key's object.
     Object(Key),
@@ -71,4 +71,23 @@ pub trait Store {
 /// All records of a store, in order.
 pub fn records<S: Store>(store: &S) -> impl Iterator<Item = (RecordKey, Record)> + '_ {
     core::iter::successors(store.next(None), |(key, _)| store.next(Some(key)))
+}
+
+/// A digest of a disk whose process is down: blake3 over the canonical encoding of its records in
+/// order. While the process runs, [`crate::node::Node::digest`] speaks of both.
+pub fn digest<S: Store>(store: &S) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    feed_records(&mut hasher, store);
+    *hasher.finalize().as_bytes()
+}
+
+pub(crate) fn feed_records<S: Store>(hasher: &mut blake3::Hasher, store: &S) {
+    records(store).for_each(|record| feed(hasher, &record));
+}
+
+/// Feeds the canonical encoding of `value`, its length first.
+pub(crate) fn feed<T: Serialize>(hasher: &mut blake3::Hasher, value: &T) {
+    let bytes = postcard::to_allocvec(value).expect("encoding to memory");
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(&bytes);
 }

@@ -3,9 +3,9 @@
 //! nodes coordinate becomes two siblings (bugs A9, A10).
 
 use super::{Node, Origin, Pending};
-use crate::door::{Ambient, Effects, Timer};
+use crate::door::{Ambient, Effects, Ignored, Timer};
 use crate::ids::{NodeId, RequestId};
-use crate::message::{Answer, Message, Refusal, Request};
+use crate::message::{Answer, Message, Operation, Refusal, Request};
 use crate::store::Store;
 use alloc::collections::BTreeSet;
 use serde::Serialize;
@@ -49,10 +49,19 @@ impl<S: Store> Node<S> {
         ambient: Ambient,
         effects: &mut Effects,
     ) {
-        let origin = Origin::Node(from);
+        let (origin, id) = (Origin::Node(from), request.id);
+        if request.operation == Operation::Get {
+            return effects.ignore(Ignored::Stale);
+        }
+        if self.state.pending.contains_key(&id) {
+            return effects.ignore(Ignored::Duplicate);
+        }
+        if !self.admit(origin, id, effects) {
+            return;
+        }
         let not_mine = (!self.owns(&request.key)).then_some(Refusal::NotAnOwner);
         match not_mine.or_else(|| self.refusal(&request)) {
-            Some(refusal) => self.answer(origin, request.id, Answer::Refused(refusal), effects),
+            Some(refusal) => self.answer(origin, id, Answer::Refused(refusal), effects),
             None => self.put(origin, request, ambient, effects),
         }
     }

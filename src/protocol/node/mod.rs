@@ -15,7 +15,7 @@ use crate::ids::{Key, NodeId, RequestId};
 use crate::limits;
 use crate::message::{Answer, Message, Operation, Refusal, Request};
 use crate::ring::PreferenceList;
-use crate::store::{Record, RecordKey, Store, records};
+use crate::store::{Record, RecordKey, Store, feed, feed_records};
 use crate::versions::{Incarnation, Object};
 use alloc::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 use core::hash::{Hash, Hasher};
@@ -99,11 +99,15 @@ impl<S: Store> Node<S> {
 
     fn client(&mut self, request: Request, ambient: Ambient, effects: &mut Effects) {
         let id = request.id;
-        if let Some(refusal) = self.refusal(&request) {
-            return effects.reply(id, Answer::Refused(refusal));
-        }
         if self.state.pending.contains_key(&id) {
             return effects.ignore(Ignored::Duplicate);
+        }
+        let is_put = request.operation != Operation::Get;
+        if is_put && !self.admit(Origin::Client, id, effects) {
+            return;
+        }
+        if let Some(refusal) = self.refusal(&request) {
+            return effects.reply(id, Answer::Refused(refusal));
         }
         match &request.operation {
             Operation::Get => self.get(id, request.key, effects),
@@ -245,13 +249,8 @@ impl<S: Store> Node<S> {
     /// canonical encoding of its volatile state and its records in order. Traces compare it.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
-        let mut feed = |bytes: Result<alloc::vec::Vec<u8>, postcard::Error>| {
-            let bytes = bytes.expect("encoding to memory");
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(&bytes);
-        };
-        feed(postcard::to_allocvec(&(self.id, &self.state)));
-        records(&self.store).for_each(|record| feed(postcard::to_allocvec(&record)));
+        feed(&mut hasher, &(self.id, &self.state));
+        feed_records(&mut hasher, &self.store);
         *hasher.finalize().as_bytes()
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Put {
 }
 
 impl<S: Store> Node<S> {
-    /// Coordinates `request`, a put of a key that this node owns.
+    /// Coordinates `request`, an admitted put of a key that this node owns.
     pub(super) fn put(
         &mut self,
         origin: Origin,
@@ -30,21 +30,13 @@ impl<S: Store> Node<S> {
         let Request { id, key, operation: Operation::Put { context, value } } = request else {
             return effects.ignore(Ignored::Stale);
         };
-        match self.admit(id) {
-            Admission::Fresh => {}
-            Admission::Duplicate => return effects.ignore(Ignored::Duplicate),
-            Admission::Forgotten => {
-                let refused = Answer::Refused(Refusal::SessionForgotten);
-                return self.answer(origin, id, refused, effects);
-            }
-        }
         let context = context.unwrap_or_else(|| self.config.versioning().empty_context());
         let written = Written { by: id, value };
         let (object, dot) = self.new_version(&key, &context, written, ambient);
         if let Some(refusal) = too_much(&object) {
             return self.answer(origin, id, Answer::Refused(refusal), effects);
         }
-        self.record(id, &key, &object, dot, effects);
+        self.record(&key, &object, dot, effects);
         self.spread(origin, id, key, object, effects);
     }
 
@@ -85,15 +77,8 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Writes the new object, its dot and the session's progress: one atomic step.
-    fn record(
-        &mut self,
-        id: RequestId,
-        key: &Key,
-        object: &Object,
-        dot: Dot,
-        effects: &mut Effects,
-    ) {
+    /// Writes the new object and its dot: one atomic step.
+    fn record(&mut self, key: &Key, object: &Object, dot: Dot, effects: &mut Effects) {
         if let Object::Dotted(_) = object {
             let (epoch, counter) = (dot.actor.epoch, dot.counter);
             self.store.put(RecordKey::Counter(key.clone()), Record::Counter { epoch, counter });
@@ -102,7 +87,6 @@ impl<S: Store> Node<S> {
             }
         }
         self.save(key, object.clone());
-        self.remember(id);
         let siblings = object.siblings().count();
         if siblings > 1 {
             effects.note(Note::Siblings(siblings as u16));
@@ -179,17 +163,26 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Whether the put may be coordinated: it never is twice, not even after a restart.
-    fn admit(&self, id: RequestId) -> Admission {
+    /// Whether the put is new here. It is remembered before anything else becomes of it, so that
+    /// another copy of the message, be it after a restart, is never acted upon: not coordinated
+    /// after a refusal, which says "not applied", nor refused or forwarded after it was applied.
+    pub(super) fn admit(&mut self, origin: Origin, id: RequestId, effects: &mut Effects) -> bool {
         match self.store.get(&RecordKey::Session(id.client)) {
-            Some(Record::Session(highest)) if id.sequence <= highest => Admission::Duplicate,
-            Some(_) => Admission::Fresh,
-            None if Some(id.client) <= self.sessions().1 => Admission::Forgotten,
-            None => Admission::Fresh,
+            Some(Record::Session(highest)) if id.sequence <= highest => {
+                effects.ignore(Ignored::Duplicate);
+                return false;
+            }
+            None if Some(id.client) <= self.sessions().1 => {
+                let refused = Answer::Refused(Refusal::SessionForgotten);
+                self.answer(origin, id, refused, effects);
+                return false;
+            }
+            _ => self.remember(id),
         }
+        true
     }
 
-    /// Records that the put is coordinated, and forgets the oldest session beyond the limit.
+    /// Records that the put was here, and forgets the oldest session beyond the limit.
     fn remember(&mut self, id: RequestId) {
         let session = RecordKey::Session(id.client);
         if self.store.get(&session).is_none() {
@@ -200,7 +193,7 @@ impl<S: Store> Node<S> {
                 && let RecordKey::Session(client) = oldest
             {
                 self.store.remove(&oldest);
-                (count, forgotten) = (count - 1, Some(client));
+                (count, forgotten) = (count - 1, forgotten.max(Some(client)));
             }
             self.store.put(RecordKey::Sessions, Record::Sessions { count, forgotten });
         }
@@ -214,12 +207,6 @@ impl<S: Store> Node<S> {
             _ => (0, None),
         }
     }
-}
-
-enum Admission {
-    Fresh,
-    Duplicate,
-    Forgotten,
 }
 
 /// At a limit a put is refused; nothing is ever trimmed.

@@ -20,6 +20,12 @@ impl Dotted {
         &self.seen
     }
 
+    /// Whether every version held is an event that is seen. Otherwise no context could cover it.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut dots = self.siblings.keys();
+        dots.all(|&dot| dot.counter > 0 && self.seen.contains(dot)) && self.seen.is_canonical()
+    }
+
     pub(super) fn siblings(&self) -> impl Iterator<Item = &Written> + use<'_> {
         self.siblings.values()
     }

@@ -97,14 +97,15 @@ impl Versioning {
         self.empty_object().context()
     }
 
-    /// Whether `object` is of this scheme. One that is not comes from a foreign or broken peer.
+    /// Whether `object` is of this scheme, and such as puts and merges make it. One that is not
+    /// comes from a foreign or broken peer.
     pub fn admits(self, object: &Object) -> bool {
-        matches!(
-            (self, object),
-            (Versioning::Dotted, Object::Dotted(_))
-                | (Versioning::VectorClock { .. }, Object::Clocked(_))
-                | (Versioning::LastWriterWins, Object::Register(_))
-        )
+        match (self, object) {
+            (Versioning::Dotted, Object::Dotted(object)) => object.is_sound(),
+            (Versioning::VectorClock { .. }, Object::Clocked(object)) => object.is_sound(),
+            (Versioning::LastWriterWins, Object::Register(_)) => true,
+            _ => false,
+        }
     }
 
     /// Whether `context` is of this scheme and within [`crate::limits::MAX_CONTEXT_ACTORS`].

@@ -53,7 +53,7 @@ impl VectorClock {
 
     /// Drops the oldest pairs until `limit` are left. Equal times fall by node, alike everywhere.
     fn truncate(&mut self, limit: usize) {
-        while self.0.len() > limit.max(1) {
+        while self.0.len() > limit {
             let oldest = self.0.iter().map(|(&node, &(_, at))| (at, node)).min();
             let Some((_, node)) = oldest else { return };
             self.0.remove(&node);
@@ -62,6 +62,11 @@ impl VectorClock {
 }
 
 impl Clocked {
+    /// Whether the versions are in order and none is an ancestor of another.
+    pub(super) fn is_sound(&self) -> bool {
+        self.merge(self) == *self
+    }
+
     pub(super) fn siblings(&self) -> impl Iterator<Item = &Written> + use<'_> {
         self.0.iter().map(|(_, written)| written)
     }
@@ -78,7 +83,8 @@ impl Clocked {
     }
 
     /// "Sx increases its sequence number": the highest counter that the coordinator knows of
-    /// itself, from the context or its own copy, plus one.
+    /// itself, from the context or its own copy, plus one. Truncation spares its pair, the newest
+    /// even if its clock is behind: without it the new version would be taken for an old one.
     pub(super) fn put(
         &self,
         context: &VectorClock,
@@ -92,8 +98,9 @@ impl Clocked {
         let stamp = if limit.is_some() { stamp } else { Stamp::default() };
         clock.0.insert(coordinator, (counter, stamp));
         if let Some(limit) = limit {
-            clock.truncate(usize::from(limit));
+            clock.truncate(usize::from(limit.saturating_sub(1)));
         }
+        clock.0.insert(coordinator, (counter, stamp));
         self.merge(&Clocked([(clock, written)].into()))
     }
 

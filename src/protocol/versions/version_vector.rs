@@ -45,10 +45,12 @@ pub struct Dot {
 pub struct VersionVector(BTreeMap<Actor, u64>);
 
 impl VersionVector {
-    /// Makes `dot`, and all events of its actor before it, known.
+    /// Makes `dot`, and all events of its actor before it, known. A counter of 0 is no event, and
+    /// leaves no entry: equal knowledge is equal bytes.
     pub fn add(&mut self, dot: Dot) {
-        let counter = self.0.entry(dot.actor).or_default();
-        *counter = dot.counter.max(*counter);
+        if !self.contains(dot) {
+            self.0.insert(dot.actor, dot.counter);
+        }
     }
 
     /// Makes known what `other` knows: the pointwise maximum.
@@ -71,6 +73,11 @@ impl VersionVector {
     /// Whether all that `other` knows is known here too.
     pub fn descends(&self, other: &VersionVector) -> bool {
         other.0.iter().all(|(&actor, &counter)| counter <= self.counter(actor))
+    }
+
+    /// Whether no actor is named without an event.
+    pub(super) fn is_canonical(&self) -> bool {
+        self.0.values().all(|&counter| counter > 0)
     }
 
     /// How many actors are named.

@@ -1,0 +1,188 @@
+//! `dynamo check`: scenarios in, verdicts out.
+
+mod progress;
+mod question;
+mod text;
+
+use anyhow::Context as _;
+use clap::Args;
+use dynamo_models::check::{Outcome, Report, check};
+use dynamo_models::explore::{Limits, Progress};
+use dynamo_models::scenario::{Scenario, Tier};
+use progress::Meters;
+use question::Question;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Where the default suite is, from the project's root.
+const DEFAULT_SUITE: &str = "models/scenarios";
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dynamo check                                    the default suite, models/scenarios/
+  dynamo check models/scenarios/lecture-322-concurrent.toml
+  dynamo check --n 3 --r 2 --w 2                  the standard two-client scenario, no file needed
+  dynamo check --n 3 --r 1 --w 1 --nodes 4 --faults crashes=1,drops=1
+  dynamo check --n 3 --r 2 --w 2 --print          print that scenario as a file to start from
+
+Exit codes: 0 every verdict as expected, 1 some verdict differs, 2 inconclusive (a limit came
+first, or Ctrl-C), 64 bad usage or input.")]
+pub(crate) struct CheckArgs {
+    /// Scenario files, or folders of them
+    #[arg(value_name = "FILE|FOLDER", conflicts_with = "Question")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    question: Question,
+    /// Also run scenarios with `tier = "long"`
+    #[arg(long)]
+    all: bool,
+    /// Print one JSON object a line instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Stop a scenario at this many unique states
+    #[arg(long, value_name = "N")]
+    max_states: Option<u64>,
+    /// Stop a scenario when the engine's tables and queue pass this size, as in 512MiB or 4GiB
+    #[arg(long, value_name = "SIZE", value_parser = question::bytes)]
+    max_memory: Option<u64>,
+    /// Stop a scenario after this time, as in 30s, 5m or 1h
+    #[arg(long, value_name = "TIME", value_parser = question::duration)]
+    timeout: Option<Duration>,
+    /// Scenarios checked at the same time [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// A scenario and what to call it.
+struct Named {
+    name: String,
+    scenario: Scenario,
+}
+
+pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let scenarios = args.scenarios()?;
+    if args.question.print {
+        scenarios.iter().for_each(|named| print!("{}", named.scenario.to_toml()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+    let reports = check_all(&scenarios, &args, &INTERRUPTED)?;
+    if !args.json {
+        text::print(&reports);
+    }
+    if reports.len() < scenarios.len() {
+        eprintln!("interrupted: {} of {} scenarios checked", reports.len(), scenarios.len());
+    }
+    Ok(exit_code(&reports, reports.len() == scenarios.len()))
+}
+
+fn exit_code(reports: &[(&Named, Report)], complete: bool) -> ExitCode {
+    let worst = reports.iter().map(|(_, report)| report.outcome()).max();
+    match worst {
+        Some(Outcome::Different) => 1.into(),
+        Some(Outcome::AsExpected) if complete => ExitCode::SUCCESS,
+        _ => 2.into(),
+    }
+}
+
+/// Checks scenarios, several at a time; the reports come in the order of the scenarios. After an
+/// interruption those that were not begun are left out.
+fn check_all<'a>(
+    scenarios: &'a [Named],
+    args: &CheckArgs,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Vec<(&'a Named, Report)>> {
+    let limits =
+        Limits { states: args.max_states, memory_bytes: args.max_memory, time: args.timeout };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.unwrap_or(cores).clamp(1, scenarios.len().max(1));
+    let meters = Meters::new(scenarios.len());
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((place, named)) = take(&next, scenarios, interrupted) {
+            let meter = meters.start(&named.name);
+            let mut report = |progress: &Progress| {
+                meter.show(progress);
+                !interrupted.load(Ordering::Relaxed)
+            };
+            let checked = check(&named.scenario, limits, &mut report);
+            meter.finish();
+            if let (true, Ok(report)) = (args.json, &checked) {
+                println!("{}", text::json(&named.name, report));
+            }
+            let checked = checked.with_context(|| named.name.clone());
+            reports.lock().expect("no thread panics here").push((place, checked));
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..jobs).for_each(|_| {
+            scope.spawn(work);
+        });
+    });
+    let mut reports = reports.into_inner().expect("no thread panics here");
+    reports.sort_by_key(|(place, _)| *place);
+    reports.into_iter().map(|(place, report)| Ok((&scenarios[place], report?))).collect()
+}
+
+fn take<'a>(
+    next: &AtomicUsize,
+    scenarios: &'a [Named],
+    interrupted: &AtomicBool,
+) -> Option<(usize, &'a Named)> {
+    if interrupted.load(Ordering::Relaxed) {
+        return None;
+    }
+    let place = next.fetch_add(1, Ordering::Relaxed);
+    scenarios.get(place).map(|named| (place, named))
+}
+
+impl CheckArgs {
+    /// The scenarios that the command line names.
+    fn scenarios(&self) -> anyhow::Result<Vec<Named>> {
+        if let Some(scenario) = self.question.scenario()? {
+            return Ok(vec![Named { name: scenario.title.clone(), scenario }]);
+        }
+        let mut files = Vec::new();
+        let default = [PathBuf::from(DEFAULT_SUITE)];
+        let asked = if self.paths.is_empty() { &default[..] } else { &self.paths };
+        for path in asked {
+            collect(path, &mut files)?;
+        }
+        let mut scenarios = Vec::new();
+        for (file, is_named) in files {
+            let scenario = Scenario::load(&file)?;
+            if is_named || self.all || scenario.tier == Tier::Default {
+                let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
+                scenarios.push(Named { name: name.into_owned(), scenario });
+            }
+        }
+        anyhow::ensure!(
+            !scenarios.is_empty(),
+            "no scenario to check; those with tier = \"long\" need --all"
+        );
+        Ok(scenarios)
+    }
+}
+
+/// The scenario files at a path, and whether the user named them one by one.
+fn collect(path: &Path, files: &mut Vec<(PathBuf, bool)>) -> anyhow::Result<()> {
+    if !path.is_dir() {
+        files.push((path.to_path_buf(), true));
+        return Ok(());
+    }
+    let context = || format!("cannot list {}", path.display());
+    let entries: Result<Vec<_>, _> = std::fs::read_dir(path).with_context(context)?.collect();
+    let paths = entries.with_context(context)?.into_iter().map(|entry| entry.path());
+    let is_scenario = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+    let mut found: Vec<PathBuf> = paths.filter(is_scenario).collect();
+    anyhow::ensure!(!found.is_empty(), "{} holds no .toml file", path.display());
+    found.sort();
+    files.extend(found.into_iter().map(|path| (path, false)));
+    Ok(())
+}

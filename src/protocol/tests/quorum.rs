@@ -1,0 +1,114 @@
+//! The quorum tally against a dumb twin, in all small cases.
+
+use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::quorum::{Standing, Tally};
+
+/// Nodes 0, 1, 2, of which the first few are asked; the last ones are strangers.
+const NODES: u64 = 4;
+
+/// What a node may do in one message.
+#[derive(Clone, Copy, Debug)]
+enum Say {
+    Yes(u64),
+    No(u64),
+}
+
+/// Remembers every message in order, and looks at them afresh for every question.
+#[derive(Clone)]
+struct Twin {
+    asked: u64,
+    need: u64,
+    said: Vec<Say>,
+}
+
+impl Twin {
+    /// A node's first word counts.
+    fn first_word(&self, node: u64) -> Option<bool> {
+        self.said.iter().find_map(|say| match say {
+            Say::Yes(from) if *from == node => Some(true),
+            Say::No(from) if *from == node => Some(false),
+            _ => None,
+        })
+    }
+
+    fn who(&self, word: Option<bool>) -> Vec<NodeId> {
+        let nodes = (0..self.asked).filter(|&node| self.first_word(node) == word);
+        nodes.map(NodeId).collect()
+    }
+
+    fn standing(&self) -> Standing {
+        let yes = self.who(Some(true)).len() as u64;
+        let silent = self.who(None).len() as u64;
+        if yes >= self.need {
+            Standing::Reached
+        } else if yes + silent >= self.need {
+            Standing::Pending
+        } else {
+            Standing::Failed
+        }
+    }
+}
+
+/// Compares the two, then lets every node say everything, down to `depth` messages. Returns how
+/// often each standing was seen.
+fn compare(tally: &Tally, twin: &Twin, depth: u32, seen: &mut [u32; 3]) {
+    assert_eq!(tally.standing(), twin.standing(), "{:?}", twin.said);
+    assert_eq!(tally.silent().collect::<Vec<_>>(), twin.who(None));
+    let accepted = twin.who(Some(true));
+    assert_eq!(tally.accepted().collect::<Vec<_>>(), accepted);
+    assert_eq!(usize::from(tally.got()), accepted.len());
+    for node in (0..NODES).map(NodeId) {
+        assert_eq!(tally.has_accepted(node), accepted.contains(&node));
+    }
+    seen[tally.standing() as usize] += 1;
+    if depth == 0 {
+        return;
+    }
+    for node in 0..NODES {
+        for say in [Say::Yes(node), Say::No(node)] {
+            let (mut tally, mut twin) = (tally.clone(), twin.clone());
+            match say {
+                Say::Yes(from) => tally.accept(NodeId(from)),
+                Say::No(from) => tally.refuse(NodeId(from)),
+            }
+            twin.said.push(say);
+            compare(&tally, &twin, depth - 1, seen);
+        }
+    }
+}
+
+#[test]
+fn a_tally_counts_the_first_word_of_each_replica_asked_and_nothing_else() {
+    let mut seen = [0; 3];
+    for asked in 1..NODES {
+        for need in 1..=asked {
+            let tally = Tally::new(need as u8, (0..asked).map(NodeId));
+            assert_eq!(u64::from(tally.need()), need);
+            let twin = Twin {
+                asked,
+                need,
+                said: Vec::new(),
+            };
+            compare(&tally, &twin, 4, &mut seen);
+        }
+    }
+    assert!(seen.iter().all(|&times| times > 100), "{seen:?}");
+}
+
+#[test]
+fn one_replica_that_answers_twice_is_one_answer() {
+    let mut tally = Tally::new(2, [1, 2, 3].map(NodeId));
+    tally.accept(NodeId(1));
+    tally.accept(NodeId(1));
+    assert_eq!((tally.got(), tally.standing()), (1, Standing::Pending));
+    tally.accept(NodeId(2));
+    assert_eq!((tally.got(), tally.standing()), (2, Standing::Reached));
+}
+
+#[test]
+fn the_same_node_listed_twice_is_asked_once() {
+    let mut tally = Tally::new(2, [1, 1].map(NodeId));
+    assert_eq!(tally.standing(), Standing::Failed);
+    tally.accept(NodeId(1));
+    assert_eq!(tally.standing(), Standing::Failed);
+}
