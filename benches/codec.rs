@@ -1,8 +1,8 @@
 //! What a message costs on its way to the wire and back: `cargo bench --bench codec`.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use dynamo::node::codec::{self, Frame, Header};
-use dynamo::node::fragments::{Fragments, Limits};
+use dynamo::wire::codec::{self, Frame, Header};
+use dynamo::wire::fragments::{Fragments, Limits};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::message::Message;
 use dynamo_protocol::versions::{

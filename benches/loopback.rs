@@ -4,10 +4,10 @@
 //! One line for each operation and number of requests outstanding. Latency is from sending a
 //! request to its answer, in microseconds; a session has one request at a time.
 
-use dynamo::node::codec::{self, Frame, HEADER_BYTES, MAX_DATAGRAM_BYTES};
 use dynamo::node::local::Plan;
 use dynamo::node::scheme::Scheme;
 use dynamo::node::{Server, Stopper};
+use dynamo::wire::codec::{self, Frame, HEADER_BYTES, MAX_DATAGRAM_BYTES};
 use dynamo_protocol::ids::{ClientId, Key, RequestId, Value};
 use dynamo_protocol::message::{Answer, Operation, Request};
 use hdrhistogram::Histogram;

@@ -4,3 +4,5 @@
 pub mod client;
 #[cfg(feature = "node")]
 pub mod node;
+#[cfg(feature = "node")]
+pub mod wire;

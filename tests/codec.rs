@@ -1,11 +1,11 @@
 //! The laws of the wire: what is encoded decodes to itself, and nothing else decodes at all.
 #![cfg(feature = "node")]
 
-use dynamo::node::codec::{
+use dynamo::wire::codec::{
     self, Frame, HEADER_BYTES, Header, MAX_CLIENT_FRAME_BYTES, MAX_DATAGRAM_BYTES,
     MAX_PEER_FRAME_BYTES, Refused,
 };
-use dynamo::node::fragments::{Fragments, Limits};
+use dynamo::wire::fragments::{Fragments, Limits};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Request};
 use dynamo_protocol::versions::{

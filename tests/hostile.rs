@@ -4,7 +4,7 @@
 mod support;
 
 use dynamo::client::Read;
-use dynamo::node::codec::{self, Frame, HEADER_BYTES, MAX_DATAGRAM_BYTES};
+use dynamo::wire::codec::{self, Frame, HEADER_BYTES, MAX_DATAGRAM_BYTES};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::message::{Answer, Message, Operation, Request};
 use dynamo_protocol::versions::Context;

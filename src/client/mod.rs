@@ -14,24 +14,20 @@
 
 mod outcome;
 mod session;
-mod transport;
 
 pub use outcome::{ClientError, Doubt, PutError, Read};
 
+use crate::wire::caller::{Caller, PING_TIMEOUT};
 use dynamo_protocol::ids::{Key, RequestId, Value};
 use dynamo_protocol::message::{Answer, Operation, Refusal, Request};
 use dynamo_protocol::versions::Context;
 use session::Session;
 use std::net::SocketAddr;
 use std::time::Duration;
-use transport::Transport;
 
 /// How long a client waits for an answer, unless told otherwise: longer than a coordinator waits
 /// for its quorum, so that the coordinator's word comes first.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long a node may take to say that it is there.
-const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A client of a cluster.
 ///
@@ -40,7 +36,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// the client goes on as a new session.
 #[derive(Debug)]
 pub struct Client {
-    transport: Transport,
+    caller: Caller,
     nodes: Vec<SocketAddr>,
     /// The node that serves this client.
     current: usize,
@@ -58,7 +54,7 @@ impl Client {
     pub fn connect(nodes: &[SocketAddr]) -> Result<Client, ClientError> {
         let first = nodes.first().ok_or(ClientError::NoNodes)?;
         Ok(Client {
-            transport: Transport::towards(*first).map_err(ClientError::Io)?,
+            caller: Caller::towards(*first).map_err(ClientError::Io)?,
             nodes: nodes.to_vec(),
             current: 0,
             proven: false,
@@ -91,7 +87,7 @@ impl Client {
     /// `Io` if the socket fails.
     pub fn ping(&mut self) -> Result<Option<dynamo_protocol::ids::NodeId>, ClientError> {
         let node = self.node();
-        let pong = self.transport.ping(node, PING_TIMEOUT).map_err(ClientError::Io)?;
+        let pong = self.caller.ping(node, PING_TIMEOUT).map_err(ClientError::Io)?;
         self.proven = pong.is_some();
         Ok(pong)
     }
@@ -212,7 +208,7 @@ impl Client {
     /// The answer of the present node; `None` if there is none in time.
     fn ask(&mut self, request: Request) -> std::io::Result<Option<Answer>> {
         let node = self.node();
-        self.transport.ask(node, request, self.timeout)
+        self.caller.ask(node, request, self.timeout)
     }
 
     /// The name of the request made last, for logs and tests.

@@ -1,6 +1,6 @@
 //! What a node has counted since it started: datagrams, commits, refusals, the core's notes.
 
-use super::codec::Refused;
+use crate::wire::codec::Refused;
 use dynamo_protocol::door::{Ignored, Note};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,12 +1,12 @@
 //! The loop: wait, gather, handle, commit, send.
 
-use super::codec::Frame;
 use super::config::NodeConfig;
 use super::counters::{self, Counters};
 use super::disk::Disk;
+use super::socket::{NodeSocket, Received};
 use super::timers::Timers;
-use super::wire::{Received, Wire};
 use super::{NodeError, start};
+use crate::wire::codec::Frame;
 use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::Request;
@@ -34,7 +34,7 @@ pub struct Server {
     name: String,
     node: Node<Disk>,
     poll: Poll,
-    wire: Wire,
+    socket: NodeSocket,
     /// Where the answers of unfinished requests go.
     clients: BTreeMap<RequestId, SocketAddr>,
     timers: Timers,
@@ -89,18 +89,20 @@ impl Server {
         let listen = config.listen().map_err(NodeError::Config)?;
         let addresses = config.nodes.iter().map(|member| (member.node_id(), member.address));
         // The address comes first: whoever cannot have it must not have touched the disk.
-        let mut wire = Wire::new(listen, addresses.collect())?;
+        let mut socket = NodeSocket::new(listen, addresses.collect())?;
         let node = start::start(config, bootstrap)?;
         let poll = Poll::new().map_err(NodeError::Socket)?;
         let registry = poll.registry();
-        registry.register(wire.source(), SOCKET, Interest::READABLE).map_err(NodeError::Socket)?;
+        registry
+            .register(socket.source(), SOCKET, Interest::READABLE)
+            .map_err(NodeError::Socket)?;
         let waker = Arc::new(Waker::new(registry, STOP).map_err(NodeError::Socket)?);
         tracing::info!("{} listens on {listen}, data in {}", config.node, config.data.display());
         Ok(Server {
             name: config.node.clone(),
             node,
             poll,
-            wire,
+            socket,
             clients: BTreeMap::new(),
             timers: Timers::default(),
             delays: Delays {
@@ -132,7 +134,7 @@ impl Server {
             self.fire_timers(now);
             self.receive(now)?;
             self.commit()?;
-            self.wire.flush(&mut self.counters);
+            self.socket.flush(&mut self.counters);
             self.expire(now);
         }
         tracing::info!("{} stops", self.name);
@@ -144,7 +146,7 @@ impl Server {
         let timeout = if self.readable {
             Some(Duration::ZERO)
         } else {
-            let expiry = self.wire.has_incomplete().then_some(self.next_expiry);
+            let expiry = self.socket.has_incomplete().then_some(self.next_expiry);
             let next = self.timers.next_deadline().into_iter().chain(expiry).min();
             next.map(|deadline| deadline.saturating_duration_since(now))
         };
@@ -168,7 +170,7 @@ impl Server {
             if !self.readable {
                 break;
             }
-            match self.wire.receive(now, &mut self.counters)? {
+            match self.socket.receive(now, &mut self.counters)? {
                 Received::Frame(from, frame) => self.frame(from, frame, now),
                 Received::Nothing => {}
                 Received::Drained => self.readable = false,
@@ -180,7 +182,7 @@ impl Server {
     fn frame(&mut self, address: SocketAddr, frame: Frame, now: Instant) {
         match frame {
             Frame::Request(request) => self.request(address, request, now),
-            Frame::Peer { from, message } if self.wire.address(from) == Some(address) => {
+            Frame::Peer { from, message } if self.socket.address(from) == Some(address) => {
                 let ambient = self.clock.ambient();
                 self.step(Input::Peer { from, message, ambient }, now);
             }
@@ -190,7 +192,7 @@ impl Server {
             }
             Frame::Ping { nonce } => {
                 let pong = Frame::Pong { nonce, node: self.node.id() };
-                self.wire.queue(address, &pong, &mut self.counters);
+                self.socket.queue(address, &pong, &mut self.counters);
             }
             Frame::Reply { .. } | Frame::Pong { .. } => self.counters.count("refused-unexpected"),
         }
@@ -224,7 +226,7 @@ impl Server {
                 Effect::Reply { id, answer } => {
                     if let Some(address) = self.clients.remove(&id) {
                         let reply = Frame::Reply { id, answer };
-                        self.wire.queue(address, &reply, &mut self.counters);
+                        self.socket.queue(address, &reply, &mut self.counters);
                     }
                 }
                 Effect::SetTimer { timer, delay } => {
@@ -237,8 +239,8 @@ impl Server {
     }
 
     fn send(&mut self, to: NodeId, frame: &Frame) {
-        match self.wire.address(to) {
-            Some(address) => self.wire.queue(address, frame, &mut self.counters),
+        match self.socket.address(to) {
+            Some(address) => self.socket.queue(address, frame, &mut self.counters),
             None => self.counters.count("unsendable"),
         }
     }
@@ -259,7 +261,7 @@ impl Server {
 
     fn expire(&mut self, now: Instant) {
         if now >= self.next_expiry {
-            self.wire.expire(now, &mut self.counters);
+            self.socket.expire(now, &mut self.counters);
             self.next_expiry = now + EXPIRE_EVERY;
         }
     }

@@ -8,7 +8,7 @@ use super::config::{
 };
 use super::disk::Disk;
 use super::scheme::Scheme;
-use crate::client::Client;
+use crate::wire::caller::{Caller, PING_TIMEOUT};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -168,7 +168,7 @@ impl LocalCluster {
     /// One sentence if the socket fails.
     pub fn is_ready(&self) -> Result<bool> {
         for &address in &self.addresses {
-            if Client::connect(&[address])?.ping()?.is_none() {
+            if Caller::towards(address)?.ping(address, PING_TIMEOUT)?.is_none() {
                 return Ok(false);
             }
         }

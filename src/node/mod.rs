@@ -6,25 +6,21 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`codec`] | frames and datagrams |
-//! | [`fragments`] | frames larger than a datagram |
 //! | [`disk`] | the durable store |
 //! | [`config`], [`scheme`] | the configuration file |
 //! | [`local`] | a cluster on one machine |
 //! | [`timers`] | the clock behind the core's timers |
 //! | [`counters`] | what has been counted |
 
-pub mod codec;
 pub mod config;
 pub mod counters;
 pub mod disk;
 mod event_loop;
-pub mod fragments;
 pub mod local;
 pub mod scheme;
+mod socket;
 mod start;
 pub mod timers;
-pub(crate) mod wire;
 
 pub use event_loop::{Server, Stopper};
 

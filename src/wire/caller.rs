@@ -1,8 +1,8 @@
-//! A client's socket.
+//! The socket of whoever asks nodes: one question at a time.
 
-use crate::node::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
-use crate::node::fragments::{Fragments, Limits};
-use crate::node::wire::grow_buffers;
+use super::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
+use super::fragments::{Fragments, Limits};
+use super::grow_buffers;
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::{Answer, Request};
 use std::io::{Error, ErrorKind, Result};
@@ -18,17 +18,23 @@ const LIMITS: Limits = Limits {
     max_age: Duration::from_secs(2),
 };
 
+/// How long a node may take to say that it is there.
+pub const PING_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Sends frames to nodes and waits for theirs.
 #[derive(Debug)]
-pub(super) struct Transport {
+pub struct Caller {
     socket: UdpSocket,
     fragments: Fragments,
     next_message: u64,
 }
 
-impl Transport {
+impl Caller {
     /// A socket that can reach `node`; on loopback if `node` is, so that nobody else reaches it.
-    pub(super) fn towards(node: SocketAddr) -> Result<Transport> {
+    ///
+    /// # Errors
+    /// If there is no socket to be had.
+    pub fn towards(node: SocketAddr) -> Result<Caller> {
         let ip: IpAddr = match node {
             SocketAddr::V4(v4) if v4.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
             SocketAddr::V6(v6) if v6.ip().is_loopback() => Ipv6Addr::LOCALHOST.into(),
@@ -38,11 +44,14 @@ impl Transport {
         let socket = UdpSocket::bind((ip, 0))?;
         grow_buffers(&socket);
         let fragments = Fragments::new(LIMITS);
-        Ok(Transport { socket, fragments, next_message: rand::random() })
+        Ok(Caller { socket, fragments, next_message: rand::random() })
     }
 
     /// The answer of `node` to `request`; `None` if none comes in time.
-    pub(super) fn ask(
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn ask(
         &mut self,
         node: SocketAddr,
         request: Request,
@@ -57,7 +66,10 @@ impl Transport {
     }
 
     /// Who is at `node`; `None` if nobody says so in time.
-    pub(super) fn ping(&mut self, node: SocketAddr, timeout: Duration) -> Result<Option<NodeId>> {
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn ping(&mut self, node: SocketAddr, timeout: Duration) -> Result<Option<NodeId>> {
         let asked: u64 = rand::random();
         self.send(node, &Frame::Ping { nonce: asked })?;
         self.wait(node, timeout, |frame| match frame {

@@ -1,19 +1,15 @@
 //! A node's socket: datagrams in, frames out of them; frames in, datagrams out of them.
 
 use super::NodeError;
-use super::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
 use super::counters::{self, Counters};
-use super::fragments::{Fragments, Limits};
+use crate::wire::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
+use crate::wire::fragments::{Fragments, Limits};
 use dynamo_protocol::ids::NodeId;
 use mio::net::UdpSocket;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-/// Bytes that the kernel is asked to hold for the socket in each direction: a few of the largest
-/// objects, which arrive as a burst.
-const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// How long an incomplete frame waits for its missing pieces.
 const MAX_FRAGMENT_AGE: Duration = Duration::from_secs(2);
@@ -37,7 +33,7 @@ const CLIENT_LIMITS: Limits = Limits {
 };
 
 /// The socket of a node, and who speaks on the other side.
-pub(super) struct Wire {
+pub(super) struct NodeSocket {
     socket: UdpSocket,
     addresses: BTreeMap<NodeId, SocketAddr>,
     members: BTreeSet<SocketAddr>,
@@ -58,13 +54,13 @@ pub(super) enum Received {
     Drained,
 }
 
-impl Wire {
+impl NodeSocket {
     pub(super) fn new(
         listen: SocketAddr,
         addresses: BTreeMap<NodeId, SocketAddr>,
-    ) -> Result<Wire, NodeError> {
+    ) -> Result<NodeSocket, NodeError> {
         let socket = bind(listen).map_err(|error| NodeError::Listen(listen, error))?;
-        Ok(Wire {
+        Ok(NodeSocket {
             socket: UdpSocket::from_std(socket),
             members: addresses.values().copied().collect(),
             addresses,
@@ -132,7 +128,7 @@ impl Wire {
         }
     }
 
-    /// Puts a frame where [`Wire::flush`] finds it.
+    /// Puts a frame where [`NodeSocket::flush`] finds it.
     pub(super) fn queue(&mut self, to: SocketAddr, frame: &Frame, counters: &mut Counters) {
         self.next_message = self.next_message.wrapping_add(1);
         match codec::encode(frame, self.next_message) {
@@ -174,15 +170,6 @@ impl Wire {
 fn bind(listen: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
     let socket = std::net::UdpSocket::bind(listen)?;
     socket.set_nonblocking(true)?;
-    grow_buffers(&socket);
+    crate::wire::grow_buffers(&socket);
     Ok(socket)
-}
-
-/// Asks for large socket buffers. The kernel may give less; then bursts lose more datagrams.
-pub(crate) fn grow_buffers(socket: &std::net::UdpSocket) {
-    let socket = socket2::SockRef::from(socket);
-    let received = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
-    if let Err(error) = received.and(socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)) {
-        tracing::debug!("socket buffers stay as they are: {error}");
-    }
 }
