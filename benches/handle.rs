@@ -62,49 +62,22 @@ fn after(request: Request) -> Host {
 fn all(bencher: &mut Criterion) {
     let ambient = owner().ambient;
     let client = |request| Input::Client { request, ambient };
-    let peer = |message| Input::Peer {
-        from: NodeId(1),
-        message,
-        ambient,
-    };
+    let peer = |message| Input::Peer { from: NodeId(1), message, ambient };
     let over = || Some(owner().copy().expect("a copy").context());
     let put = || write(1, over(), Some(&value()));
     let (owner, other) = (owner(), USUAL.node(3));
 
     step(bencher, "put-at-owner", &owner, client(put()));
     step(bencher, "put-to-forward", &other, client(put()));
-    step(
-        bencher,
-        "forwarded-put",
-        &owner,
-        peer(Message::Forward(put())),
-    );
+    step(bencher, "forwarded-put", &owner, peer(Message::Forward(put())));
     step(bencher, "replicate-new", &owner, peer(replicate(stored(2))));
-    step(
-        bencher,
-        "replicate-known",
-        &owner,
-        peer(replicate(stored(1))),
-    );
-    step(
-        bencher,
-        "replicated-reaching-w",
-        &after(put()),
-        peer(replicated(1)),
-    );
-    let read = Message::Read {
-        id: id(1),
-        key: KEY.into(),
-    };
+    step(bencher, "replicate-known", &owner, peer(replicate(stored(1))));
+    step(bencher, "replicated-reaching-w", &after(put()), peer(replicated(1)));
+    let read = Message::Read { id: id(1), key: KEY.into() };
     step(bencher, "read", &owner, peer(read));
     let copy = copy_for(1, Some(stored(1)));
     step(bencher, "copy-reaching-r", &after(get(1)), peer(copy));
-    step(
-        bencher,
-        "request-timer",
-        &after(put()),
-        Input::Timer(Timer::Request(id(1))),
-    );
+    step(bencher, "request-timer", &after(put()), Input::Timer(Timer::Request(id(1))));
 }
 
 criterion_group!(benches, all);

@@ -6,11 +6,14 @@
 //! | [`world`] | the cluster model: the protocol's own nodes, network, clients, faults, ghost, properties |
 //! | [`explore`] | the engine: breadth-first, shortest traces |
 //! | [`seal`] | hashing |
+//! | `stateright` | the same cluster as a Stateright model and as Stateright actors; the Explorer |
 //! | [`trace`] | one run, told in text, JSON, Mermaid, SVG and ShiViz, and run again |
 
 pub mod check;
 pub mod explore;
 pub mod scenario;
 pub mod seal;
+#[cfg(feature = "stateright")]
+pub mod stateright;
 pub mod trace;
 pub mod world;

@@ -1,5 +1,6 @@
 //! Values that carry their own hash, so that a state of many parts is hashed in a few words.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// A shared, immutable value with a 128-bit hash computed once. Equality is of the values: a
 /// collision can make two states share a fingerprint, never make them equal.
-#[derive(Debug)]
 pub struct Sealed<T>(Arc<(u128, T)>);
 
 impl<T: Hash> Sealed<T> {
@@ -21,6 +21,12 @@ impl<T: Hash> Sealed<T> {
 impl<T> Clone for Sealed<T> {
     fn clone(&self) -> Self {
         Sealed(Arc::clone(&self.0))
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Sealed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.1.fmt(f)
     }
 }
 

@@ -4,6 +4,7 @@
 mod support;
 
 use dynamo::client::{Client, PutError, Read};
+use dynamo::node::scheme::Versioning;
 use dynamo_protocol::ids::{Key, Value};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -151,6 +152,12 @@ fn a_folder_has_one_process_and_one_node() {
     let (code, text) = refused(&cluster.write_config(&mixed_up), &[]);
     assert_eq!(code, Some(1));
     assert!(text.contains("belongs to node n0, not to n1"), "{text}");
+
+    let mut other_scheme = cluster.configs[1].clone();
+    other_scheme.cluster.versioning = Versioning::LastWriterWins;
+    let (code, text) = refused(&cluster.write_config(&other_scheme), &[]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("holds Dotted versions"), "{text}");
 
     std::fs::remove_dir_all(&cluster.configs[0].data).unwrap();
     let (code, text) = refused(&cluster.write_config(&cluster.configs[0]), &[]);

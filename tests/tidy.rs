@@ -18,10 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("src/sim", &["protocol", "models", "analysis"]),
     ("src/analysis", &[]),
     ("src/report", &["protocol", "models", "sim", "analysis"]),
-    (
-        "src/web",
-        &["protocol", "models", "sim", "analysis", "report"],
-    ),
+    ("src/web", &["protocol", "models", "sim", "analysis", "report"]),
 ];
 
 /// Our parts, and the paths that start in them.
@@ -39,10 +36,8 @@ const PARTS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates of ours that a manifest may depend on.
-const MAY_DEPEND: &[(&str, &[&str])] = &[
-    ("src/protocol/Cargo.toml", &[]),
-    ("models/Cargo.toml", &["dynamo-protocol"]),
-];
+const MAY_DEPEND: &[(&str, &[&str])] =
+    &[("src/protocol/Cargo.toml", &[]), ("models/Cargo.toml", &["dynamo-protocol"])];
 
 /// What would bring a clock, chance, threads or I/O into the core.
 const BANNED_IN_CORE: &[&str] = &[
@@ -70,10 +65,7 @@ impl Source {
         if let Some(tests) = lines.windows(2).position(begins) {
             lines.truncate(tests);
         }
-        Source {
-            path: path.into(),
-            lines,
-        }
+        Source { path: path.into(), lines }
     }
 
     fn is_in(&self, folder: &str) -> bool {
@@ -136,10 +128,7 @@ fn blank_at(text: &str) -> Option<usize> {
         Some(close? + 2)
     } else {
         let literal = ["'\"'", "'{'", "'}'", "'\\\"'"];
-        literal
-            .iter()
-            .find(|l| text.starts_with(**l))
-            .map(|l| l.len())
+        literal.iter().find(|l| text.starts_with(**l)).map(|l| l.len())
     }
 }
 
@@ -149,9 +138,7 @@ fn wrong_imports(source: &Source) -> Vec<String> {
         return Vec::new();
     };
     let own = folder.rsplit('/').next();
-    let foreign = PARTS
-        .iter()
-        .filter(|(part, _)| !allowed.contains(part) && own != Some(*part));
+    let foreign = PARTS.iter().filter(|(part, _)| !allowed.contains(part) && own != Some(*part));
     // In a crate of its own, `crate::node` is a module of that crate.
     let own_crate = source.is_in("src/protocol") || source.is_in("models");
     let mut wrong = Vec::new();
@@ -172,9 +159,7 @@ fn banned_words(source: &Source) -> Vec<String> {
     }
     let at = |word: &&str| -> Vec<String> {
         let lines = source.mentions(word).into_iter();
-        lines
-            .map(|line| format!("{}:{line}: {word} in the core", source.path))
-            .collect()
+        lines.map(|line| format!("{}:{line}: {word} in the core", source.path)).collect()
     };
     BANNED_IN_CORE.iter().flat_map(at).collect()
 }
@@ -183,31 +168,20 @@ fn wrong_dependencies(path: &str, manifest: &str) -> Vec<String> {
     let Some((_, allowed)) = MAY_DEPEND.iter().find(|(file, _)| *file == path) else {
         return Vec::new();
     };
-    let names = manifest
-        .lines()
-        .filter_map(|line| line.split(['.', '=', ' ', ']']).next());
+    let names = manifest.lines().filter_map(|line| line.split(['.', '=', ' ', ']']).next());
     // `dynamo-protocol.workspace = true`, or a table `[dependencies.dynamo-protocol]`.
-    let tables = manifest
-        .lines()
-        .filter_map(|line| line.strip_prefix('[')?.split_once('.'));
+    let tables = manifest.lines().filter_map(|line| line.strip_prefix('[')?.split_once('.'));
     let tables = tables.map(|(_, name)| name.trim_end_matches(']'));
-    let ours = names
-        .chain(tables)
-        .filter(|name| *name == "dynamo" || name.starts_with("dynamo-"));
+    let ours = names.chain(tables).filter(|name| *name == "dynamo" || name.starts_with("dynamo-"));
     let wrong = ours.filter(|name| !allowed.contains(name));
-    wrong
-        .map(|name| format!("{path}: may not depend on {name}"))
-        .collect()
+    wrong.map(|name| format!("{path}: may not depend on {name}")).collect()
 }
 
 fn too_long(source: &Source) -> Vec<String> {
     let mut wrong = Vec::new();
     let lines = source.lines.len();
     if lines > MAX_FILE_LINES {
-        wrong.push(format!(
-            "{}: {lines} lines are more than {MAX_FILE_LINES}",
-            source.path
-        ));
+        wrong.push(format!("{}: {lines} lines are more than {MAX_FILE_LINES}", source.path));
     }
     for function in functions(&source.lines) {
         if function.len() > MAX_FUNCTION_LINES {
@@ -256,10 +230,7 @@ fn sources(folder: &str) -> Vec<Source> {
 fn all_sources() -> Vec<Source> {
     let mut all = sources("src");
     all.extend(sources("models"));
-    assert!(
-        all.iter()
-            .any(|source| source.path == "src/protocol/node/put.rs")
-    );
+    assert!(all.iter().any(|source| source.path == "src/protocol/node/put.rs"));
     all
 }
 
@@ -285,10 +256,7 @@ fn the_core_has_no_clock_no_hash_map_no_thread_and_no_io() {
 #[test]
 fn files_and_functions_are_short() {
     let all = all_sources();
-    let count: usize = all
-        .iter()
-        .map(|source| functions(&source.lines).len())
-        .sum();
+    let count: usize = all.iter().map(|source| functions(&source.lines).len()).sum();
     assert!(count > 100, "only {count} functions were found");
     demand_none(all.iter().flat_map(too_long).collect());
 }
@@ -298,63 +266,27 @@ fn files_and_functions_are_short() {
 #[test]
 fn an_import_against_the_arrows_is_found() {
     let wrong = |path, text| wrong_imports(&Source::of(path, text)).len();
-    assert_eq!(
-        wrong("src/protocol/node/put.rs", "use dynamo_models::Model;"),
-        1
-    );
-    assert_eq!(
-        wrong("src/node/main_loop.rs", "fn f() { dynamo_models::f() }"),
-        1
-    );
+    assert_eq!(wrong("src/protocol/node/put.rs", "use dynamo_models::Model;"), 1);
+    assert_eq!(wrong("src/node/main_loop.rs", "fn f() { dynamo_models::f() }"), 1);
     assert_eq!(wrong("src/node/codec.rs", "use crate::cli::Verb;"), 1);
     assert_eq!(wrong("src/client/mod.rs", "use crate::node::Codec;"), 1);
     assert_eq!(wrong("models/lib.rs", "use dynamo::sim::Seed;"), 1);
-    assert_eq!(
-        wrong("src/analysis/pbs.rs", "use dynamo_protocol::ids::Key;"),
-        1
-    );
+    assert_eq!(wrong("src/analysis/pbs.rs", "use dynamo_protocol::ids::Key;"), 1);
 
-    assert_eq!(
-        wrong("src/protocol/node/put.rs", "use crate::node::Node;"),
-        0
-    );
-    assert_eq!(
-        wrong(
-            "src/node/codec.rs",
-            "use crate::node::seal;\nuse dynamo_protocol::x;"
-        ),
-        0
-    );
+    assert_eq!(wrong("src/protocol/node/put.rs", "use crate::node::Node;"), 0);
+    assert_eq!(wrong("src/node/codec.rs", "use crate::node::seal;\nuse dynamo_protocol::x;"), 0);
     assert_eq!(wrong("src/cli/check.rs", "use dynamo_models::Model;"), 0);
-    assert_eq!(
-        wrong("src/protocol/lib.rs", "// like dynamo_models::Model"),
-        0
-    );
-    assert_eq!(
-        wrong(
-            "src/node/a.rs",
-            "#[cfg(test)]\nmod tests { use dynamo_models::X; }"
-        ),
-        0
-    );
+    assert_eq!(wrong("src/protocol/lib.rs", "// like dynamo_models::Model"), 0);
+    assert_eq!(wrong("src/node/a.rs", "#[cfg(test)]\nmod tests { use dynamo_models::X; }"), 0);
 }
 
 #[test]
 fn a_dependency_against_the_arrows_is_found() {
     let wrong = |path, manifest| wrong_dependencies(path, manifest).len();
-    assert_eq!(
-        wrong("src/protocol/Cargo.toml", "dynamo-models.workspace = true"),
-        1
-    );
-    assert_eq!(
-        wrong("src/protocol/Cargo.toml", "[dependencies.dynamo-models]"),
-        1
-    );
+    assert_eq!(wrong("src/protocol/Cargo.toml", "dynamo-models.workspace = true"), 1);
+    assert_eq!(wrong("src/protocol/Cargo.toml", "[dependencies.dynamo-models]"), 1);
     assert_eq!(wrong("models/Cargo.toml", "dynamo = { path = \"..\" }"), 1);
-    assert_eq!(
-        wrong("models/Cargo.toml", "dynamo-protocol.workspace = true"),
-        0
-    );
+    assert_eq!(wrong("models/Cargo.toml", "dynamo-protocol.workspace = true"), 0);
     assert_eq!(wrong("models/Cargo.toml", "name = \"dynamo-models\""), 0);
 }
 
@@ -381,13 +313,7 @@ fn a_banned_word_in_the_core_is_found() {
 fn a_long_file_and_a_long_function_are_found() {
     let wrong = |text: &str| too_long(&Source::of("src/x.rs", text)).len();
     let file = |lines| "const X: u8 = 1;\n".repeat(lines);
-    assert_eq!(
-        (
-            wrong(&file(MAX_FILE_LINES)),
-            wrong(&file(MAX_FILE_LINES + 1))
-        ),
-        (0, 1)
-    );
+    assert_eq!((wrong(&file(MAX_FILE_LINES)), wrong(&file(MAX_FILE_LINES + 1))), (0, 1));
     assert_eq!(
         wrong(&format!("#[cfg(test)]\nmod tests {{\n{}}}", file(1000))),
         0,

@@ -79,7 +79,7 @@ impl ClusterModel {
     }
 
     /// A client's next request.
-    fn request(&self, state: &State, client: usize, step: usize) -> Request {
+    pub(super) fn request(&self, state: &State, client: usize, step: usize) -> Request {
         let id = request_id(client, step);
         let Some(next) = self.plan().step(client, step) else {
             unreachable!("calls are only offered for steps that exist")
@@ -101,12 +101,17 @@ impl ClusterModel {
     pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> (NodeId, Input) {
         let step = usize::from(state.clients[client].done);
         let request = self.request(state, client, step);
-        let key = self.plan().keys().iter().position(|key| *key == request.key).unwrap_or(0);
+        self.begin(state, client, step, node);
+        self.ask(state, node, request)
+    }
+
+    /// A client's step is called at `node`.
+    pub(super) fn begin(&self, state: &mut State, client: usize, step: usize, node: NodeId) {
+        let key = self.plan().step(client, step).map_or(0, |next| self.plan().key(next));
         match self.plan().put(client, step) {
             Some(put) => self.begin_put(state, client, step, node, key, put),
             None => self.begin_get(state, client, step, node, key),
         }
-        self.ask(state, node, request)
     }
 
     pub(super) fn final_read(&self, state: &mut State, key: &Key, node: NodeId) -> (NodeId, Input) {
@@ -210,7 +215,7 @@ impl ClusterModel {
         self.forget(state, client);
     }
 
-    fn puts(&self, by: impl Iterator<Item = RequestId>) -> Puts {
+    pub(super) fn puts(&self, by: impl Iterator<Item = RequestId>) -> Puts {
         by.filter_map(|id| self.plan().put_of_request(id))
             .fold(Puts::default(), |set, put| set.with(Puts::one(put)))
     }

@@ -26,22 +26,37 @@ impl ClusterModel {
         let sent = before.network != after.network;
         let mut violated = after.violated;
         for property in self.asked() {
-            let holds = match property {
-                Property::NoLostWrite if wrote || acknowledged => self.no_lost_write(after, 0),
-                Property::DurableF if wrote || acknowledged => self.durable(after),
-                Property::UniqueDots if wrote || sent => self.unique_dots(after),
-                Property::NoFalseConcurrency if wrote => self.no_false_concurrency(after),
-                Property::BoundedSiblings if wrote => self.bounded_siblings(after),
-                Property::NoLostWrite
-                | Property::DurableF
-                | Property::UniqueDots
-                | Property::NoFalseConcurrency
-                | Property::BoundedSiblings => continue,
-                _ => self.answer_is_right(property, after, answered.as_ref()),
+            let may_have_changed = match property {
+                Property::NoLostWrite | Property::DurableF => wrote || acknowledged,
+                Property::UniqueDots => wrote || sent,
+                Property::NoFalseConcurrency | Property::BoundedSiblings => wrote,
+                _ => true,
             };
-            violated.judge(property, holds);
+            if may_have_changed {
+                violated.judge(property, self.holds(property, after, answered.as_ref()));
+            }
         }
         after.violated = violated;
+    }
+
+    /// Whether `property` is true at `state`, into which a step led that gave the answer, if any.
+    pub(super) fn holds(
+        &self,
+        property: Property,
+        state: &State,
+        answered: Option<&Answered>,
+    ) -> bool {
+        match property {
+            Property::NoLostWrite => self.no_lost_write(state, 0),
+            Property::DurableF => self.durable(state),
+            Property::UniqueDots => self.unique_dots(state),
+            Property::NoFalseConcurrency => self.no_false_concurrency(state),
+            Property::BoundedSiblings => self.bounded_siblings(state),
+            Property::ReadYourWrites
+            | Property::MonotonicReads
+            | Property::Regular
+            | Property::Linearizable => self.answer_is_right(property, state, answered),
+        }
     }
 
     /// The properties about the answer, if any, that this step gave.

@@ -4,17 +4,22 @@
 
 mod action;
 mod client;
+mod describe;
 mod disk;
 mod ghost;
 mod judge;
 mod linear;
 mod network;
+mod observe;
 mod plan;
 mod state;
 
 pub use action::Action;
+#[cfg(feature = "stateright")]
+pub(crate) use describe::write_node;
 pub use disk::Disk;
 pub use ghost::{Ghost, Operation, Phase};
+pub use observe::Seen;
 pub use plan::{Plan, Puts, request_id};
 pub use state::{Client, Envelope, Host, Memory, Process, Spent, State, Violated, Waiting};
 
@@ -137,7 +142,7 @@ impl ClusterModel {
         watch: &mut dyn FnMut(NodeId, &Effects),
     ) -> State {
         let mut after = before.clone();
-        let told = self.begin(&mut after, action);
+        let told = self.tell(&mut after, action);
         let answered = told.and_then(|(node, input)| self.handle(&mut after, node, input, watch));
         self.bury_the_dead(&mut after);
         self.judge(before, &mut after, answered);
@@ -145,7 +150,7 @@ impl ClusterModel {
     }
 
     /// What an action changes outside the nodes, and what it tells which of them.
-    fn begin(&self, after: &mut State, action: &Action) -> Option<(NodeId, Input)> {
+    fn tell(&self, after: &mut State, action: &Action) -> Option<(NodeId, Input)> {
         match action {
             Action::Call { client, node, .. } => return Some(self.call(after, *client, *node)),
             Action::FinalRead { key, node } => return Some(self.final_read(after, key, *node)),

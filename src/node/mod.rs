@@ -51,6 +51,9 @@ pub enum NodeError {
     /// A node is to be born where one lives.
     #[error("the data folder {0} holds a node already; start without --bootstrap")]
     NotEmpty(PathBuf),
+    /// The disk holds objects of another versioning scheme.
+    #[error("the data folder {0} holds {1} versions; set `versioning` to that, it cannot change")]
+    WrongScheme(PathBuf, String),
     /// The disk is another node's.
     #[error("the data folder {folder} belongs to node {owner}, not to {node}; correct one of them")]
     WrongFolder {

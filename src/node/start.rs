@@ -37,13 +37,18 @@ pub(super) fn start(config: &NodeConfig, bootstrap: bool) -> Result<Node<Disk>, 
     Ok(node)
 }
 
+/// Why the core would not start on this disk.
 fn wrong_folder(config: &NodeConfig, node: &Node<Disk>) -> NodeError {
+    let folder = config.data.clone();
     let owner = match node.store().get(&RecordKey::Identity) {
+        Some(Record::Identity { node: owner, versioning, .. }) if owner == node.id() => {
+            return NodeError::WrongScheme(folder, format!("{versioning:?}"));
+        }
         Some(Record::Identity { node: owner, .. }) => {
             let known = config.nodes.iter().find(|member| member.node_id() == owner);
             known.map_or_else(|| format!("of id {}", owner.0), |member| member.name.clone())
         }
         _ => "unknown".into(),
     };
-    NodeError::WrongFolder { folder: config.data.clone(), owner, node: config.node.clone() }
+    NodeError::WrongFolder { folder, owner, node: config.node.clone() }
 }

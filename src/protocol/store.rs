@@ -1,7 +1,7 @@
 //! What a node keeps on its disk, behind one small trait.
 
 use crate::ids::{ClientId, Key, NodeId};
-use crate::versions::{Epoch, Incarnation, Object};
+use crate::versions::{Epoch, Incarnation, Object, Versioning};
 use serde::{Deserialize, Serialize};
 
 /// The name of a record. The order is the order of [`Store::next`].
@@ -29,6 +29,8 @@ pub enum Record {
         node: NodeId,
         /// The life of this disk.
         incarnation: Incarnation,
+        /// How its objects are versioned; a node with another scheme could not read them.
+        versioning: Versioning,
     },
     /// Of [`RecordKey::Sessions`].
     Sessions {

@@ -4,6 +4,7 @@ use super::Named;
 use comfy_table::{ContentArrangement, Table, presets};
 use dynamo_models::check::{Judgement, Outcome, Report, Verdict};
 
+use dynamo_models::trace::{Trace, text};
 use serde_json::json;
 
 /// Prints the table; the counterexamples too, if there is only one scenario or they surprise.
@@ -98,8 +99,10 @@ fn counterexamples(named: &Named, report: &Report, all: bool) {
             continue;
         }
         shown.push(actions);
+        let model = report.model_of(judgement.property);
         println!("\n{}: {}", named.name, judgement.property);
-        actions.iter().for_each(|action| println!("  {action}"));
+        let trace = Trace::new(&model, Some(judgement.property), actions);
+        println!("{}", text::text(&trace));
     }
 }
 

@@ -84,11 +84,7 @@ fn a_tally_counts_the_first_word_of_each_replica_asked_and_nothing_else() {
         for need in 1..=asked {
             let tally = Tally::new(need as u8, (0..asked).map(NodeId));
             assert_eq!(u64::from(tally.need()), need);
-            let twin = Twin {
-                asked,
-                need,
-                said: Vec::new(),
-            };
+            let twin = Twin { asked, need, said: Vec::new() };
             compare(&tally, &twin, 4, &mut seen);
         }
     }

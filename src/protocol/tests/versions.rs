@@ -20,11 +20,7 @@ enum Step {
     /// A client reads the copy of this node.
     Read(usize),
     /// A client puts through `node`, over one of the reads so far (0 is the blind one).
-    Put {
-        node: usize,
-        over: Index,
-        clock: u64,
-    },
+    Put { node: usize, over: Index, clock: u64 },
     /// `to` merges the copy of `from`.
     Merge { from: usize, to: usize },
 }
@@ -92,10 +88,7 @@ impl History {
     fn put(&mut self, node: usize, context: &Context, read: Puts, clock: u64) {
         let number = self.replaced.len() as u64 + 1;
         let dot = self.next_dot(node);
-        let new = NewVersion {
-            dot,
-            stamp: Stamp(clock),
-        };
+        let new = NewVersion { dot, stamp: Stamp(clock) };
         let copy = &self.copies[node];
         let by = NodeId(node as u64);
         self.copies[node] = self.versioning.put(copy, context, by, new, written(number));
@@ -115,40 +108,26 @@ impl History {
 
     /// The heard puts that no heard put has replaced.
     fn expected(&self, heard: &Puts) -> Puts {
-        let gone: Puts = heard
-            .iter()
-            .flat_map(|put| &self.replaced[put])
-            .copied()
-            .collect();
+        let gone: Puts = heard.iter().flat_map(|put| &self.replaced[put]).copied().collect();
         heard.difference(&gone).copied().collect()
     }
 }
 
 fn dot(node: u64, counter: u64) -> Dot {
-    let actor = Actor {
-        node: NodeId(node),
-        incarnation: Incarnation(0),
-        epoch: Epoch(0),
-    };
+    let actor = Actor { node: NodeId(node), incarnation: Incarnation(0), epoch: Epoch(0) };
     Dot { actor, counter }
 }
 
 fn written(number: u64) -> Written {
     Written {
-        by: RequestId {
-            client: ClientId(number),
-            sequence: 1,
-        },
+        by: RequestId { client: ClientId(number), sequence: 1 },
         value: (!number.is_multiple_of(4)).then(|| Value(vec![number as u8])),
     }
 }
 
 /// The puts whose versions `object` holds.
 fn held(object: &Object) -> Puts {
-    object
-        .siblings()
-        .map(|written| written.by.client.0)
-        .collect()
+    object.siblings().map(|written| written.by.client.0).collect()
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -174,11 +153,7 @@ fn scheme() -> impl Strategy<Value = Versioning> {
 
 /// Failing inputs are printed; they belong into a test of their own, not into a file.
 fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
@@ -290,32 +265,19 @@ fn clock_of(object: &Object) -> VectorClock {
 
 /// A put through `node` while every shell's clock reads `number`.
 fn put(scheme: Versioning, copy: &Object, context: &Context, node: u64, number: u64) -> Object {
-    let new = NewVersion {
-        dot: dot(node, number),
-        stamp: Stamp(number),
-    };
+    let new = NewVersion { dot: dot(node, number), stamp: Stamp(number) };
     scheme.put(copy, context, NodeId(node), new, written(number))
 }
 
 fn stamps(object: &Object) -> Vec<String> {
-    object
-        .versions()
-        .into_iter()
-        .map(|(stamp, _)| stamp)
-        .collect()
+    object.versions().into_iter().map(|(stamp, _)| stamp).collect()
 }
 
 /// Figure 3 of the paper, with Sx = n0, Sy = n1, Sz = n2.
 #[test]
 fn figure_3_of_the_paper_comes_out_as_printed() {
     let scheme = Versioning::VectorClock { limit: None };
-    let d1 = put(
-        scheme,
-        &scheme.empty_object(),
-        &scheme.empty_context(),
-        0,
-        1,
-    );
+    let d1 = put(scheme, &scheme.empty_object(), &scheme.empty_context(), 0, 1);
     assert_eq!(stamps(&d1), ["{n0:1}"]);
     let d2 = put(scheme, &d1, &d1.context(), 0, 2);
     assert_eq!(stamps(&d2), ["{n0:2}"]);
@@ -352,16 +314,8 @@ fn a_truncated_clock_is_taken_for_a_rival_of_its_own_ancestor() {
     assert_eq!(ten.merge(&next), next);
     let (ten, next) = descendant(Some(10));
     assert_eq!(clock_of(&next).len(), 10);
-    assert_eq!(
-        clock_of(&next).counter(NodeId(1)),
-        0,
-        "the oldest pair goes"
-    );
-    assert_eq!(
-        held(&ten.merge(&next)),
-        Puts::from([10, 11]),
-        "a false sibling"
-    );
+    assert_eq!(clock_of(&next).counter(NodeId(1)), 0, "the oldest pair goes");
+    assert_eq!(held(&ten.merge(&next)), Puts::from([10, 11]), "a false sibling");
 }
 
 /// D4.4-9: with limit 2, writers 1 2 3 1 2 in a row end with the clock of the second write.
@@ -375,66 +329,34 @@ fn truncation_lets_a_counter_restart_and_reuse_an_old_clock() {
         copy = put(scheme, &scheme.empty_object(), &copy.context(), node, time);
         clocks.push(stamps(&copy).concat());
     }
-    assert_eq!(
-        clocks,
-        [
-            "{n1:1}",
-            "{n1:1 n2:1}",
-            "{n2:1 n3:1}",
-            "{n1:1 n3:1}",
-            "{n1:1 n2:1}"
-        ]
-    );
+    assert_eq!(clocks, ["{n1:1}", "{n1:1 n2:1}", "{n2:1 n3:1}", "{n1:1 n3:1}", "{n1:1 n2:1}"]);
 }
 
 #[test]
 fn truncation_spares_the_pair_of_the_writing_coordinator_even_if_its_clock_is_behind() {
     let scheme = Versioning::VectorClock { limit: Some(1) };
-    let first = put(
-        scheme,
-        &scheme.empty_object(),
-        &scheme.empty_context(),
-        1,
-        50,
-    );
+    let first = put(scheme, &scheme.empty_object(), &scheme.empty_context(), 1, 50);
     let second = put(scheme, &first, &first.context(), 2, 7);
     assert_eq!(stamps(&second), ["{n1:1}", "{n2:1}"]);
-    assert_eq!(
-        held(&second),
-        Puts::from([7, 50]),
-        "limit 1 makes a false sibling, no loss"
-    );
+    assert_eq!(held(&second), Puts::from([7, 50]), "limit 1 makes a false sibling, no loss");
 }
 
 /// A1 and D4.4-10: the scheme of the paper itself loses a write without any fault.
 #[test]
 fn two_puts_with_one_context_through_one_coordinator_lose_a_write_under_vector_clocks_only() {
     let after = |scheme: Versioning| {
-        let read = put(
-            scheme,
-            &scheme.empty_object(),
-            &scheme.empty_context(),
-            0,
-            1,
-        );
+        let read = put(scheme, &scheme.empty_object(), &scheme.empty_context(), 0, 1);
         let x = put(scheme, &read, &read.context(), 0, 2);
         held(&put(scheme, &x, &read.context(), 0, 3))
     };
-    assert_eq!(
-        after(Versioning::VectorClock { limit: None }),
-        Puts::from([3]),
-        "2 is lost"
-    );
+    assert_eq!(after(Versioning::VectorClock { limit: None }), Puts::from([3]), "2 is lost");
     assert_eq!(after(Versioning::Dotted), Puts::from([2, 3]));
 }
 
 #[test]
 fn two_values_of_one_dot_merge_alike_on_every_side() {
     let scheme = Versioning::Dotted;
-    let new = NewVersion {
-        dot: dot(0, 1),
-        stamp: Stamp(0),
-    };
+    let new = NewVersion { dot: dot(0, 1), stamp: Stamp(0) };
     let value = |number| {
         let (copy, context) = (scheme.empty_object(), scheme.empty_context());
         scheme.put(&copy, &context, NodeId(0), new, written(number))
@@ -449,10 +371,7 @@ fn two_values_of_one_dot_merge_alike_on_every_side() {
 fn equal_stamps_fall_by_node() {
     let scheme = Versioning::LastWriterWins;
     let write = |node, number| {
-        let new = NewVersion {
-            dot: dot(node, 1),
-            stamp: Stamp(5),
-        };
+        let new = NewVersion { dot: dot(node, 1), stamp: Stamp(5) };
         let (copy, context) = (scheme.empty_object(), scheme.empty_context());
         scheme.put(&copy, &context, NodeId(node), new, written(number))
     };
@@ -470,13 +389,7 @@ fn a_put_at_the_end_of_a_counter_or_of_time_does_not_overflow() {
     assert_eq!(clock_of(&after).counter(NodeId(0)), u64::MAX);
 
     let scheme = Versioning::LastWriterWins;
-    let late = put(
-        scheme,
-        &scheme.empty_object(),
-        &scheme.empty_context(),
-        0,
-        u64::MAX,
-    );
+    let late = put(scheme, &scheme.empty_object(), &scheme.empty_context(), 0, u64::MAX);
     let after = put(scheme, &late, &late.context(), 1, 1);
     assert_eq!(stamps(&after), [format!("{{t{} n1}}", u64::MAX)]);
 }
@@ -495,21 +408,14 @@ fn forge<T: serde::de::DeserializeOwned>(parts: &impl serde::Serialize) -> T {
 #[test]
 fn dotted_objects_that_no_history_makes_are_not_admitted() {
     let admitted = |held: &[u64], seen: &[u64]| {
-        let siblings: BTreeMap<Dot, Written> = held
-            .iter()
-            .map(|&counter| (dot(0, counter), written(counter)))
-            .collect();
-        let seen: BTreeMap<Actor, u64> = seen
-            .iter()
-            .map(|&counter| (dot(0, 0).actor, counter))
-            .collect();
+        let siblings: BTreeMap<Dot, Written> =
+            held.iter().map(|&counter| (dot(0, counter), written(counter))).collect();
+        let seen: BTreeMap<Actor, u64> =
+            seen.iter().map(|&counter| (dot(0, 0).actor, counter)).collect();
         Versioning::Dotted.admits(&Object::Dotted(forge(&(siblings, seen))))
     };
     assert!(admitted(&[], &[]) && admitted(&[2], &[2]) && admitted(&[1, 2], &[3]));
-    assert!(
-        !admitted(&[2], &[1]),
-        "no context could ever cover the version"
-    );
+    assert!(!admitted(&[2], &[1]), "no context could ever cover the version");
     assert!(!admitted(&[0], &[1]), "everybody has seen it");
     assert!(!admitted(&[], &[0]), "equal knowledge must be equal bytes");
 }
@@ -523,9 +429,6 @@ fn clocked_objects_that_no_history_makes_are_not_admitted() {
         scheme.admits(&Object::Clocked(forge(&versions)))
     };
     assert!(admitted(&[]) && admitted(&[(0, 2), (1, 1)]));
-    assert!(
-        !admitted(&[(0, 1), (0, 2)]),
-        "one is an ancestor of the other"
-    );
+    assert!(!admitted(&[(0, 1), (0, 2)]), "one is an ancestor of the other");
     assert!(!admitted(&[(1, 1), (0, 2)]), "out of order");
 }

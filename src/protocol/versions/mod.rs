@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub struct Stamp(pub u64);
 
 /// The scheme that orders the versions of a key; the same on every node of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Versioning {
     /// Dotted version vectors.
     Dotted,

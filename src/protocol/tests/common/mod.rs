@@ -29,9 +29,7 @@ impl Store for Disk {
     fn next(&self, key: Option<&RecordKey>) -> Option<(RecordKey, Record)> {
         let after = key.map_or(Bound::Unbounded, Bound::Excluded);
         let mut range = self.0.range((after, Bound::Unbounded));
-        range
-            .next()
-            .map(|(key, record)| (key.clone(), record.clone()))
+        range.next().map(|(key, record)| (key.clone(), record.clone()))
     }
 
     fn put(&mut self, key: RecordKey, record: Record) {
@@ -82,10 +80,7 @@ impl Setup {
     pub(crate) fn node(self, id: u64) -> Host {
         let mut host = Host::new(self, id, Disk::default());
         let incarnation = Incarnation(id);
-        assert_eq!(
-            host.take(Input::Start(Start::Bootstrap { incarnation })),
-            []
-        );
+        assert_eq!(host.take(Input::Start(Start::Bootstrap { incarnation })), []);
         host
     }
 }
@@ -103,10 +98,7 @@ impl Host {
         Host {
             node: Node::new(setup.config(), NodeId(id), disk),
             setup,
-            ambient: Ambient {
-                stamp: Stamp(1),
-                epoch: Epoch(0),
-            },
+            ambient: Ambient { stamp: Stamp(1), epoch: Epoch(0) },
         }
     }
 
@@ -123,11 +115,7 @@ impl Host {
     /// A peer's message.
     pub(crate) fn hear(&mut self, from: u64, message: Message) -> Vec<Effect> {
         let (from, ambient) = (NodeId(from), self.fresh());
-        self.take(Input::Peer {
-            from,
-            message,
-            ambient,
-        })
+        self.take(Input::Peer { from, message, ambient })
     }
 
     pub(crate) fn fire(&mut self, timer: Timer) -> Vec<Effect> {
@@ -137,11 +125,7 @@ impl Host {
     /// The same process on the same disk, started anew.
     pub(crate) fn restarted(&self) -> Host {
         let mut host = Host {
-            node: Node::new(
-                self.setup.config(),
-                self.node.id(),
-                self.node.store().clone(),
-            ),
+            node: Node::new(self.setup.config(), self.node.id(), self.node.store().clone()),
             ..self.clone()
         };
         assert_eq!(host.take(Input::Start(Start::Restart)), []);
@@ -174,28 +158,18 @@ impl Host {
 
 pub(crate) fn values_of(object: &Object) -> Vec<String> {
     let text = |value: &Option<Value>| value.as_ref().map_or("-".into(), Value::to_string);
-    let mut values: Vec<String> = object
-        .siblings()
-        .map(|written| text(&written.value))
-        .collect();
+    let mut values: Vec<String> = object.siblings().map(|written| text(&written.value)).collect();
     values.sort();
     values
 }
 
 /// The name of the first request of session `client`.
 pub(crate) const fn id(client: u64) -> RequestId {
-    RequestId {
-        client: ClientId(client),
-        sequence: 1,
-    }
+    RequestId { client: ClientId(client), sequence: 1 }
 }
 
 pub(crate) fn get(client: u64) -> Request {
-    Request {
-        id: id(client),
-        key: KEY.into(),
-        operation: Operation::Get,
-    }
+    Request { id: id(client), key: KEY.into(), operation: Operation::Get }
 }
 
 /// A blind put.
@@ -206,34 +180,20 @@ pub(crate) fn put(client: u64, value: &str) -> Request {
 /// A put of a value, or a delete, over what was read.
 pub(crate) fn write(client: u64, context: Option<Context>, value: Option<&str>) -> Request {
     let value = value.map(Value::from);
-    Request {
-        id: id(client),
-        key: Key::from(KEY),
-        operation: Operation::Put { context, value },
-    }
+    Request { id: id(client), key: Key::from(KEY), operation: Operation::Put { context, value } }
 }
 
 /// The object that a blind put of `value` makes through node `id`.
 pub(crate) fn object_of(setup: Setup, id: u64, client: u64, value: &str) -> Object {
     let (n, nodes) = (id as usize + 1, id + 1);
-    let mut host = Setup {
-        n,
-        nodes,
-        r: 1,
-        w: 1,
-        ..setup
-    }
-    .node(id);
+    let mut host = Setup { n, nodes, r: 1, w: 1, ..setup }.node(id);
     host.ask(put(client, value));
     host.copy().expect("the put is stored")
 }
 
 /// A replica's copy, on behalf of a get of session `client`.
 pub(crate) fn copy_for(client: u64, object: Option<Object>) -> Message {
-    Message::Copy {
-        id: id(client),
-        object,
-    }
+    Message::Copy { id: id(client), object }
 }
 
 pub(crate) fn replicated(client: u64) -> Message {
@@ -273,12 +233,8 @@ pub(crate) fn answers(effects: &[Effect]) -> Vec<Answer> {
 
 /// The values of the one answer among `effects`.
 pub(crate) fn found(effects: &[Effect]) -> Vec<String> {
-    let [answer] = &answers(effects)[..] else {
-        panic!("not one answer: {effects:?}")
-    };
-    let Answer::Found { siblings, .. } = answer else {
-        panic!("nothing found: {answer}")
-    };
+    let [answer] = &answers(effects)[..] else { panic!("not one answer: {effects:?}") };
+    let Answer::Found { siblings, .. } = answer else { panic!("nothing found: {answer}") };
     let mut values: Vec<String> = siblings.iter().map(ToString::to_string).collect();
     values.sort();
     values

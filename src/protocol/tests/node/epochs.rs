@@ -13,9 +13,7 @@ fn owner(id: u64) -> Host {
 
 /// Whether the put with `value` took a fresh epoch.
 fn is_fresh(host: &mut Host, client: u64, value: &str) -> bool {
-    notes(&host.ask(put(client, value)))
-        .iter()
-        .any(|note| matches!(note, Note::FreshEpoch(_)))
+    notes(&host.ask(put(client, value))).iter().any(|note| matches!(note, Note::FreshEpoch(_)))
 }
 
 fn lose_copy(host: &mut Host) {
@@ -29,11 +27,7 @@ fn replicate(host: &mut Host, object: &Object) {
 
 fn stamps(host: &Host) -> Vec<String> {
     let object = host.copy().unwrap();
-    object
-        .versions()
-        .into_iter()
-        .map(|(stamp, _)| stamp)
-        .collect()
+    object.versions().into_iter().map(|(stamp, _)| stamp).collect()
 }
 
 #[test]
@@ -55,11 +49,7 @@ fn after_the_copy_was_lost_no_dot_is_given_twice() {
     let elsewhere = n0.copy().unwrap();
     lose_copy(&mut n0);
     assert!(is_fresh(&mut n0, 2, "b"));
-    assert_eq!(
-        values_of(&n0.copy().unwrap().merge(&elsewhere)),
-        ["a", "b"],
-        "bug A2"
-    );
+    assert_eq!(values_of(&n0.copy().unwrap().merge(&elsewhere)), ["a", "b"], "bug A2");
 }
 
 #[test]
@@ -87,9 +77,7 @@ fn a_replica_write_that_mentions_me_does_not_make_me_trust_my_counter() {
     n1.ask(put(3, "c"));
     replicate(&mut n0, &n1.copy().unwrap());
     assert!(is_fresh(&mut n0, 4, "d"));
-    let all = [n1, n2]
-        .iter()
-        .fold(n0.copy().unwrap(), |all, n| all.merge(&n.copy().unwrap()));
+    let all = [n1, n2].iter().fold(n0.copy().unwrap(), |all, n| all.merge(&n.copy().unwrap()));
     assert_eq!(values_of(&all), ["a", "b", "c", "d"]);
 }
 
@@ -102,10 +90,7 @@ fn a_merge_that_knows_more_of_me_than_i_do_ends_the_epoch() {
     n0.ask(put(2, "b"));
     replicate(&mut restored, &n0.copy().unwrap());
     assert!(is_fresh(&mut restored, 3, "c"));
-    assert_eq!(
-        values_of(&restored.copy().unwrap().merge(&n0.copy().unwrap())),
-        ["a", "b", "c"]
-    );
+    assert_eq!(values_of(&restored.copy().unwrap().merge(&n0.copy().unwrap())), ["a", "b", "c"]);
 }
 
 #[test]

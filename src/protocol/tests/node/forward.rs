@@ -8,10 +8,7 @@ use dynamo_protocol::message::{Answer, Message, Operation, Refusal};
 const BUSY: Answer = Answer::Refused(Refusal::Busy);
 
 fn forwarded(client: u64, answer: Answer) -> Message {
-    Message::Forwarded {
-        id: id(client),
-        answer,
-    }
+    Message::Forwarded { id: id(client), answer }
 }
 
 fn forward(client: u64) -> Message {
@@ -22,23 +19,11 @@ fn forward(client: u64) -> Message {
 fn a_put_goes_to_the_first_owner_and_its_answer_to_the_client() {
     let mut n3 = USUAL.node(3);
     let (timer, delay) = (Timer::Request(id(1)), Delay::Request);
-    let send = Effect::Send {
-        to: NodeId(0),
-        message: forward(1),
-    };
-    assert_eq!(
-        n3.ask(put(1, "a")),
-        [send, Effect::SetTimer { timer, delay }]
-    );
+    let send = Effect::Send { to: NodeId(0), message: forward(1) };
+    assert_eq!(n3.ask(put(1, "a")), [send, Effect::SetTimer { timer, delay }]);
 
-    assert_eq!(
-        n3.hear(1, forwarded(1, Answer::Stored)),
-        ignored(Ignored::Stale)
-    );
-    let reply = Effect::Reply {
-        id: id(1),
-        answer: Answer::Stored,
-    };
+    assert_eq!(n3.hear(1, forwarded(1, Answer::Stored)), ignored(Ignored::Stale));
+    let reply = Effect::Reply { id: id(1), answer: Answer::Stored };
     let effects = n3.hear(0, forwarded(1, Answer::Stored));
     assert_eq!(effects, [Effect::CancelTimer(timer), reply]);
     assert!(n3.is_at_rest());
@@ -62,11 +47,7 @@ fn suspects_come_last() {
     let effects = n3.fire(Timer::Request(id(1)));
     assert_eq!(notes(&effects), [Note::Suspects(NodeId(0))]);
     assert_eq!(answers(&effects), [Answer::TimedOut]);
-    assert_eq!(
-        receivers(&effects),
-        [],
-        "it may be applied, so nobody else is tried"
-    );
+    assert_eq!(receivers(&effects), [], "it may be applied, so nobody else is tried");
     assert_eq!(n3.node.pending().count(), 0);
 
     assert_eq!(receivers(&n3.ask(put(2, "a"))), [1]);
@@ -79,34 +60,22 @@ fn another_owner_is_tried_only_after_one_refuses_for_reasons_of_its_own() {
     let mut n3 = USUAL.node(3);
     n3.ask(put(1, "a"));
     assert_eq!(sent(&n3.hear(0, forwarded(1, BUSY))), [(1, forward(1))]);
-    assert_eq!(
-        n3.hear(0, forwarded(1, BUSY)),
-        ignored(Ignored::Stale),
-        "the same refusal again"
-    );
+    assert_eq!(n3.hear(0, forwarded(1, BUSY)), ignored(Ignored::Stale), "the same refusal again");
     let not_mine = Answer::Refused(Refusal::NotAnOwner);
     assert_eq!(sent(&n3.hear(1, forwarded(1, not_mine))), [(2, forward(1))]);
-    assert_eq!(
-        answers(&n3.hear(2, forwarded(1, BUSY))),
-        [BUSY],
-        "no owner is left"
-    );
+    assert_eq!(answers(&n3.hear(2, forwarded(1, BUSY))), [BUSY], "no owner is left");
     assert!(n3.is_at_rest());
 }
 
 #[test]
 fn an_answer_that_every_owner_would_give_is_passed_on() {
-    for answer in [
-        Answer::Refused(Refusal::TooManySiblings),
-        Answer::QuorumUnavailable { got: 1, need: 2 },
-    ] {
+    for answer in
+        [Answer::Refused(Refusal::TooManySiblings), Answer::QuorumUnavailable { got: 1, need: 2 }]
+    {
         let mut n3 = USUAL.node(3);
         n3.ask(put(1, "a"));
         let effects = n3.hear(0, forwarded(1, answer.clone()));
-        assert_eq!(
-            (answers(&effects), receivers(&effects)),
-            (vec![answer], vec![])
-        );
+        assert_eq!((answers(&effects), receivers(&effects)), (vec![answer], vec![]));
     }
 }
 
@@ -136,10 +105,7 @@ fn a_client_put_that_arrives_twice_is_forwarded_once() {
 fn a_get_is_never_forwarded() {
     let mut n0 = USUAL.node(0);
     let before = n0.node.clone();
-    assert_eq!(
-        n0.hear(3, Message::Forward(get(1))),
-        ignored(Ignored::Stale)
-    );
+    assert_eq!(n0.hear(3, Message::Forward(get(1))), ignored(Ignored::Stale));
     assert_eq!(n0.node, before);
     assert_eq!(get(1).operation, Operation::Get);
 }
@@ -150,9 +116,5 @@ fn a_forwarded_put_does_not_displace_a_pending_request_of_the_same_name() {
     n0.ask(get(1));
     assert_eq!(n0.hear(3, forward(1)), ignored(Ignored::Duplicate));
     assert_eq!(n0.copy(), None);
-    assert_eq!(
-        answers(&n0.hear(1, copy_for(1, None))).len(),
-        1,
-        "the get goes on"
-    );
+    assert_eq!(answers(&n0.hear(1, copy_for(1, None))).len(), 1, "the get goes on");
 }

@@ -8,11 +8,7 @@ use dynamo_protocol::message::{Answer, Message};
 use dynamo_protocol::versions::{Object, Versioning};
 
 fn with_r(r: u8, read_repair: ReadRepair) -> Setup {
-    Setup {
-        r,
-        read_repair,
-        ..USUAL
-    }
+    Setup { r, read_repair, ..USUAL }
 }
 
 fn object(node: u64, value: &str) -> Object {
@@ -20,18 +16,11 @@ fn object(node: u64, value: &str) -> Object {
 }
 
 fn repair(object: Object) -> Message {
-    Message::Repair {
-        key: KEY.into(),
-        object,
-    }
+    Message::Repair { key: KEY.into(), object }
 }
 
 fn replicate(client: u64, object: Object) -> Message {
-    Message::Replicate {
-        id: id(client),
-        key: KEY.into(),
-        object,
-    }
+    Message::Replicate { id: id(client), key: KEY.into(), object }
 }
 
 fn timer(client: u64) -> Timer {
@@ -39,10 +28,7 @@ fn timer(client: u64) -> Timer {
 }
 
 fn nothing() -> Answer {
-    Answer::NotFound {
-        deletes: Vec::new(),
-        context: Versioning::Dotted.empty_context(),
-    }
+    Answer::NotFound { deletes: Vec::new(), context: Versioning::Dotted.empty_context() }
 }
 
 #[test]
@@ -60,15 +46,9 @@ fn with_r_2_an_owner_needs_one_more_copy_and_answers_with_the_merge() {
     let mut n0 = with_r(2, ReadRepair::Off).node(0);
     n0.hear(1, repair(object(1, "a")));
     let effects = n0.ask(get(1));
-    let read = Message::Read {
-        id: id(1),
-        key: KEY.into(),
-    };
+    let read = Message::Read { id: id(1), key: KEY.into() };
     assert_eq!(sent(&effects), [(1, read.clone()), (2, read)]);
-    let set = Effect::SetTimer {
-        timer: timer(1),
-        delay: Delay::Request,
-    };
+    let set = Effect::SetTimer { timer: timer(1), delay: Delay::Request };
     assert_eq!(effects.last(), Some(&set));
 
     let effects = n0.hear(2, copy_for(1, Some(object(2, "b"))));
@@ -100,10 +80,7 @@ fn any_node_coordinates_a_get() {
 #[test]
 fn an_owner_serves_its_copy_or_says_that_it_has_none() {
     let mut n1 = USUAL.node(1);
-    let read = || Message::Read {
-        id: id(1),
-        key: KEY.into(),
-    };
+    let read = || Message::Read { id: id(1), key: KEY.into() };
     assert_eq!(sent(&n1.hear(3, read())), [(3, copy_for(1, None))]);
     let stored = object(1, "a");
     n1.hear(0, repair(stored.clone()));
@@ -112,20 +89,12 @@ fn an_owner_serves_its_copy_or_says_that_it_has_none() {
 
 #[test]
 fn after_a_delete_there_is_nothing_but_a_context_for_the_next_put() {
-    let mut n0 = Setup {
-        w: 1,
-        r: 1,
-        ..USUAL
-    }
-    .node(0);
+    let mut n0 = Setup { w: 1, r: 1, ..USUAL }.node(0);
     n0.ask(put(1, "a"));
     let read = n0.copy().unwrap().context();
     n0.ask(write(2, Some(read), None));
     let seen = n0.copy().unwrap().context();
-    let gone = Answer::NotFound {
-        deletes: vec![id(2)],
-        context: seen.clone(),
-    };
+    let gone = Answer::NotFound { deletes: vec![id(2)], context: seen.clone() };
     assert_eq!(answers(&n0.ask(get(3))), [gone]);
 
     n0.ask(write(4, Some(seen), Some("b")));
@@ -134,12 +103,7 @@ fn after_a_delete_there_is_nothing_but_a_context_for_the_next_put() {
 
 #[test]
 fn a_tombstone_beside_a_value_is_found_with_it() {
-    let mut n0 = Setup {
-        w: 1,
-        r: 1,
-        ..USUAL
-    }
-    .node(0);
+    let mut n0 = Setup { w: 1, r: 1, ..USUAL }.node(0);
     n0.ask(put(1, "a"));
     n0.ask(write(2, None, None));
     assert_eq!(found(&n0.ask(get(3))), ["a", "deleted-by-c2.1"]);
@@ -151,10 +115,7 @@ fn a_get_fails_when_too_few_owners_are_left() {
     n3.ask(get(1));
     assert_eq!(n3.hear(0, refused(1)), []);
     let effects = n3.hear(1, refused(1));
-    assert_eq!(
-        answers(&effects),
-        [Answer::QuorumUnavailable { got: 0, need: 2 }]
-    );
+    assert_eq!(answers(&effects), [Answer::QuorumUnavailable { got: 0, need: 2 }]);
     assert!(n3.is_at_rest());
 }
 
@@ -170,10 +131,7 @@ fn a_timeout_says_how_many_answered_and_suspects_the_silent() {
     n3.hear(0, copy_for(2, None));
     let effects = n3.fire(timer(2));
     assert_eq!(notes(&effects), [1, 2].map(|n| Note::Suspects(NodeId(n))));
-    assert_eq!(
-        answers(&effects),
-        [Answer::QuorumUnavailable { got: 1, need: 3 }]
-    );
+    assert_eq!(answers(&effects), [Answer::QuorumUnavailable { got: 1, need: 3 }]);
     assert_eq!(n3.hear(0, copy_for(2, None)), ignored(Ignored::Stale));
 }
 
@@ -182,10 +140,7 @@ fn without_read_repair_nobody_is_repaired() {
     let mut n3 = with_r(2, ReadRepair::Off).node(3);
     n3.ask(get(1));
     n3.hear(0, copy_for(1, None));
-    assert_eq!(
-        receivers(&n3.hear(1, copy_for(1, Some(object(1, "a"))))),
-        []
-    );
+    assert_eq!(receivers(&n3.hear(1, copy_for(1, Some(object(1, "a"))))), []);
 }
 
 /// An async get at n3 that n0 (nothing) and n1 ("a") have answered.
@@ -207,11 +162,7 @@ fn async_repair_waits_for_the_last_copy_and_repairs_everyone_who_lacks_something
     let effects = n3.hear(2, copy_for(1, Some(object(2, "b"))));
     let both = object(1, "a").merge(&object(2, "b"));
     let expected = [0, 1, 2].map(|owner| (owner, repair(both.clone())));
-    assert_eq!(
-        sent(&effects),
-        expected,
-        "bug C8: n0, that held nothing, too"
-    );
+    assert_eq!(sent(&effects), expected, "bug C8: n0, that held nothing, too");
     assert!(effects.contains(&Effect::CancelTimer(Timer::Straggler(id(1)))));
     assert_eq!(answers(&effects), [], "there was an answer already");
     assert!(n3.is_at_rest());
@@ -246,10 +197,7 @@ fn a_coordinator_repairs_its_own_copy_too() {
     n0.hear(1, copy_for(1, Some(object(1, "a"))));
     assert_eq!(n0.values(), [""; 0]);
     let effects = n0.hear(2, copy_for(1, Some(object(1, "a"))));
-    assert_eq!(
-        (receivers(&effects), n0.values()),
-        (vec![], vec!["a".to_owned()])
-    );
+    assert_eq!((receivers(&effects), n0.values()), (vec![], vec!["a".to_owned()]));
 }
 
 #[test]
@@ -258,11 +206,7 @@ fn a_blocking_get_answers_when_enough_owners_hold_what_it_returns() {
     n3.ask(get(1));
     n3.hear(0, copy_for(1, None));
     let effects = n3.hear(1, copy_for(1, Some(object(1, "a"))));
-    assert_eq!(
-        answers(&effects),
-        [],
-        "only n1 holds it, and N-R+1 = 2 must"
-    );
+    assert_eq!(answers(&effects), [], "only n1 holds it, and N-R+1 = 2 must");
     let wanted = replicate(1, object(1, "a"));
     assert_eq!(sent(&effects), [(0, wanted.clone()), (2, wanted)]);
 
@@ -293,10 +237,7 @@ fn a_blocking_get_answers_at_once_when_the_copies_agree() {
     n3.ask(get(1));
     n3.hear(0, copy_for(1, Some(object(1, "a"))));
     let effects = n3.hear(1, copy_for(1, Some(object(1, "a"))));
-    assert_eq!(
-        (found(&effects), receivers(&effects)),
-        (vec!["a".to_owned()], vec![])
-    );
+    assert_eq!((found(&effects), receivers(&effects)), (vec!["a".to_owned()], vec![]));
 
     let mut n0 = setup.node(0);
     n0.ask(get(1));
@@ -322,9 +263,5 @@ fn a_blocking_get_that_cannot_be_confirmed_fails_or_times_out() {
     assert_eq!(notes(&effects), [Note::Suspects(NodeId(2))]);
     assert_eq!(answers(&effects)[0], unavailable);
     assert_eq!(answers(&late.hear(2, refused(1))), [unavailable]);
-    assert_eq!(
-        confirming().node.pending().count(),
-        0,
-        "its own merge counts: 2 of 2"
-    );
+    assert_eq!(confirming().node.pending().count(), 0, "its own merge counts: 2 of 2");
 }

@@ -17,56 +17,34 @@ fn refusal(refusal: Refusal) -> Answer {
 }
 
 fn alone() -> Host {
-    Setup {
-        n: 1,
-        nodes: 1,
-        r: 1,
-        w: 1,
-        ..USUAL
-    }
-    .node(0)
+    Setup { n: 1, nodes: 1, r: 1, w: 1, ..USUAL }.node(0)
 }
 
 /// The answer to a client, and the one to a forwarding node.
 fn both_answers(host: &Host, request: Request) -> [Answer; 2] {
     let direct = answers(&host.clone().ask(request.clone()));
     let forwarded = sent(&host.clone().hear(1, Message::Forward(request)));
-    let told = forwarded
-        .into_iter()
-        .find_map(|(to, message)| match message {
-            Message::Forwarded { answer, .. } if to == 1 => Some(answer),
-            _ => None,
-        });
+    let told = forwarded.into_iter().find_map(|(to, message)| match message {
+        Message::Forwarded { answer, .. } if to == 1 => Some(answer),
+        _ => None,
+    });
     [direct[0].clone(), told.expect("an answer")]
 }
 
 fn put_of(key_bytes: usize, value_bytes: usize) -> Request {
-    let operation = Operation::Put {
-        context: None,
-        value: Some(Value(vec![7; value_bytes])),
-    };
-    Request {
-        id: id(1),
-        key: Key(vec![7; key_bytes]),
-        operation,
-    }
+    let operation = Operation::Put { context: None, value: Some(Value(vec![7; value_bytes])) };
+    Request { id: id(1), key: Key(vec![7; key_bytes]), operation }
 }
 
 #[test]
 fn keys() {
     let n0 = Setup { w: 1, ..USUAL }.node(0);
-    assert_eq!(
-        both_answers(&n0, put_of(MAX_KEY_BYTES, 1)),
-        [STORED, STORED]
-    );
+    assert_eq!(both_answers(&n0, put_of(MAX_KEY_BYTES, 1)), [STORED, STORED]);
     let too_long = refusal(Refusal::KeyTooLong);
     let answers_past = both_answers(&n0, put_of(MAX_KEY_BYTES + 1, 1));
     assert_eq!(answers_past, [too_long.clone(), too_long.clone()]);
 
-    let get = |bytes| Request {
-        operation: Operation::Get,
-        ..put_of(bytes, 0)
-    };
+    let get = |bytes| Request { operation: Operation::Get, ..put_of(bytes, 0) };
     let mut n0 = alone();
     assert_ne!(answers(&n0.ask(get(MAX_KEY_BYTES)))[0], too_long);
     assert_eq!(answers(&n0.ask(get(MAX_KEY_BYTES + 1))), [too_long]);
@@ -75,36 +53,23 @@ fn keys() {
 #[test]
 fn values() {
     let n0 = Setup { w: 1, ..USUAL }.node(0);
-    assert_eq!(
-        both_answers(&n0, put_of(1, MAX_VALUE_BYTES)),
-        [STORED, STORED]
-    );
+    assert_eq!(both_answers(&n0, put_of(1, MAX_VALUE_BYTES)), [STORED, STORED]);
     let too_long = refusal(Refusal::ValueTooLong);
-    assert_eq!(
-        both_answers(&n0, put_of(1, MAX_VALUE_BYTES + 1)),
-        [too_long.clone(), too_long]
-    );
+    assert_eq!(both_answers(&n0, put_of(1, MAX_VALUE_BYTES + 1)), [too_long.clone(), too_long]);
 }
 
 #[test]
 fn contexts() {
     let context = |actors: usize| {
         let dot = |node| Dot {
-            actor: Actor {
-                node: NodeId(node),
-                incarnation: Incarnation(0),
-                epoch: Epoch(0),
-            },
+            actor: Actor { node: NodeId(node), incarnation: Incarnation(0), epoch: Epoch(0) },
             counter: 1,
         };
         Context::Dotted((0..actors as u64).map(dot).collect::<VersionVector>())
     };
     let n0 = Setup { w: 1, ..USUAL }.node(0);
     let over = |actors| write(1, Some(context(actors)), Some("a"));
-    assert_eq!(
-        both_answers(&n0, over(MAX_CONTEXT_ACTORS)),
-        [STORED, STORED]
-    );
+    assert_eq!(both_answers(&n0, over(MAX_CONTEXT_ACTORS)), [STORED, STORED]);
     let foreign = refusal(Refusal::ForeignContext);
     let past = both_answers(&n0, over(MAX_CONTEXT_ACTORS + 1));
     assert_eq!(past, [foreign.clone(), foreign.clone()]);
@@ -121,16 +86,10 @@ fn siblings() {
         assert_eq!(answers(&n0.ask(put(client, "a"))), [STORED]);
     }
     let full = n0.copy();
-    assert_eq!(
-        answers(&n0.ask(put(1000, "b"))),
-        [refusal(Refusal::TooManySiblings)]
-    );
+    assert_eq!(answers(&n0.ask(put(1000, "b"))), [refusal(Refusal::TooManySiblings)]);
     assert_eq!(n0.copy(), full, "nothing is trimmed");
     let read = full.unwrap().context();
-    assert_eq!(
-        answers(&n0.ask(write(1001, Some(read), Some("b")))),
-        [STORED]
-    );
+    assert_eq!(answers(&n0.ask(write(1001, Some(read), Some("b")))), [STORED]);
     assert_eq!(n0.values(), ["b"]);
 }
 
@@ -139,21 +98,14 @@ fn objects() {
     let mut n0 = alone();
     let put = |client, bytes| {
         let request = put_of(1, bytes);
-        Request {
-            id: id(client),
-            key: KEY.into(),
-            ..request
-        }
+        Request { id: id(client), key: KEY.into(), ..request }
     };
     let pieces = (MAX_OBJECT_BYTES / MAX_VALUE_BYTES) as u64;
     for client in 1..=pieces {
         assert_eq!(answers(&n0.ask(put(client, MAX_VALUE_BYTES))), [STORED]);
     }
     assert_eq!(n0.copy().unwrap().value_bytes(), MAX_OBJECT_BYTES);
-    assert_eq!(
-        answers(&n0.ask(put(1000, 1))),
-        [refusal(Refusal::ObjectTooLarge)]
-    );
+    assert_eq!(answers(&n0.ask(put(1000, 1))), [refusal(Refusal::ObjectTooLarge)]);
     assert_eq!(answers(&n0.ask(put(1001, 0))), [STORED]);
 }
 
@@ -166,14 +118,7 @@ fn merges_are_never_refused() {
     let mut n1 = Setup { w: 1, ..USUAL }.node(1);
     n1.ask(put(1000, "b"));
     let (key, object) = (KEY.into(), n0.copy().unwrap());
-    let effects = n1.hear(
-        0,
-        Message::Replicate {
-            id: id(1),
-            key,
-            object,
-        },
-    );
+    let effects = n1.hear(0, Message::Replicate { id: id(1), key, object });
     assert_eq!(sent(&effects), [(0, replicated(1))]);
     assert_eq!(n1.values().len(), MAX_SIBLINGS + 1);
 }
@@ -192,10 +137,7 @@ fn requests_in_flight() {
     let mut n0 = full_of_gets();
     let busy = refusal(Refusal::Busy);
     let next = MAX_IN_FLIGHT as u64 + 1;
-    assert_eq!(
-        both_answers(&n0, put(next, "a")),
-        [busy.clone(), busy.clone()]
-    );
+    assert_eq!(both_answers(&n0, put(next, "a")), [busy.clone(), busy.clone()]);
     assert_eq!(answers(&n0.ask(get(next))), [busy]);
     n0.fire(Timer::Request(id(1)));
     assert_eq!(answers(&n0.ask(get(next))), [], "there is room again");
@@ -210,26 +152,17 @@ fn a_busy_node_does_not_call_a_put_refused_that_it_has_coordinated() {
     }
     let request = put(MAX_IN_FLIGHT as u64, "a");
     assert_eq!(n0.ask(request.clone()), ignored(Ignored::Duplicate));
-    assert_eq!(
-        n0.hear(3, Message::Forward(request.clone())),
-        ignored(Ignored::Duplicate)
-    );
+    assert_eq!(n0.hear(3, Message::Forward(request.clone())), ignored(Ignored::Duplicate));
     n0.hear(1, replicated(MAX_IN_FLIGHT as u64));
     n0.ask(get(70_000));
-    assert_eq!(
-        n0.hear(3, Message::Forward(request)),
-        ignored(Ignored::Duplicate)
-    );
+    assert_eq!(n0.hear(3, Message::Forward(request)), ignored(Ignored::Duplicate));
 }
 
 #[test]
 fn a_put_that_was_refused_is_never_applied_by_a_second_copy_of_the_message() {
     let mut n0 = full_of_gets();
     let forward = || Message::Forward(put(70_000, "a"));
-    let busy = Message::Forwarded {
-        id: id(70_000),
-        answer: refusal(Refusal::Busy),
-    };
+    let busy = Message::Forwarded { id: id(70_000), answer: refusal(Refusal::Busy) };
     assert_eq!(sent(&n0.hear(3, forward())), [(3, busy)]);
     for client in 1..10 {
         n0.fire(Timer::Request(id(client)));
@@ -247,13 +180,7 @@ fn a_put_that_was_refused_is_never_applied_by_a_second_copy_of_the_message() {
 fn remembering(count: u64, clients: &[u64]) -> Host {
     let mut n0 = Setup { w: 1, ..USUAL }.node(0);
     let store = n0.node.store_mut();
-    store.put(
-        RecordKey::Sessions,
-        Record::Sessions {
-            count,
-            forgotten: None,
-        },
-    );
+    store.put(RecordKey::Sessions, Record::Sessions { count, forgotten: None });
     for &client in clients {
         store.put(RecordKey::Session(ClientId(client)), Record::Session(1));
     }
@@ -273,11 +200,7 @@ fn sessions_within_the_limit_are_all_remembered() {
     assert_eq!(answers(&n0.ask(put(30, "a"))), [STORED]);
     assert_eq!(sessions(&n0), (MAX_SESSIONS, None));
     assert_eq!(n0.ask(put(10, "a")), ignored(Ignored::Duplicate));
-    assert_eq!(
-        answers(&n0.ask(write(20, None, None))),
-        [],
-        "known: no new session"
-    );
+    assert_eq!(answers(&n0.ask(write(20, None, None))), [], "known: no new session");
 }
 
 #[test]
@@ -286,20 +209,10 @@ fn beyond_the_limit_the_oldest_session_is_forgotten_and_refused() {
     assert_eq!(answers(&n0.ask(put(30, "a"))), [STORED]);
     assert_eq!(sessions(&n0), (MAX_SESSIONS, Some(10)));
     let forgotten = refusal(Refusal::SessionForgotten);
-    assert_eq!(
-        both_answers(&n0, put(10, "a")),
-        [forgotten.clone(), forgotten.clone()]
-    );
-    assert_eq!(
-        both_answers(&n0, put(9, "a")),
-        [forgotten.clone(), forgotten]
-    );
+    assert_eq!(both_answers(&n0, put(10, "a")), [forgotten.clone(), forgotten.clone()]);
+    assert_eq!(both_answers(&n0, put(9, "a")), [forgotten.clone(), forgotten]);
     assert_eq!(n0.ask(put(20, "a")), ignored(Ignored::Duplicate));
-    assert_eq!(
-        answers(&n0.ask(put(11, "a"))),
-        [STORED],
-        "younger than all forgotten ones"
-    );
+    assert_eq!(answers(&n0.ask(put(11, "a"))), [STORED], "younger than all forgotten ones");
 }
 
 #[test]
@@ -309,10 +222,7 @@ fn a_forgotten_session_stays_forgotten() {
     n0.ask(put(5, "a"));
     n0.ask(put(30, "a"));
     assert_eq!(sessions(&n0), (MAX_SESSIONS, Some(10)));
-    assert_eq!(
-        answers(&n0.ask(put(10, "a"))),
-        [refusal(Refusal::SessionForgotten)]
-    );
+    assert_eq!(answers(&n0.ask(put(10, "a"))), [refusal(Refusal::SessionForgotten)]);
 }
 
 #[test]
@@ -320,10 +230,7 @@ fn requests_of_one_session_need_one_record() {
     let mut n0 = alone();
     for sequence in 1..=20 {
         let mut request = put(1, "a");
-        request.id = RequestId {
-            client: ClientId(1),
-            sequence,
-        };
+        request.id = RequestId { client: ClientId(1), sequence };
         n0.ask(request);
     }
     assert_eq!(sessions(&n0), (1, None));

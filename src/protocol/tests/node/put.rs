@@ -17,16 +17,9 @@ fn a_put_writes_here_sends_the_whole_object_to_the_other_owners_and_waits() {
     let mut n0 = with_w(2);
     let effects = n0.ask(put(1, "a"));
     let (key, object) = (KEY.into(), n0.copy().unwrap());
-    let replicate = Message::Replicate {
-        id: id(1),
-        key,
-        object,
-    };
+    let replicate = Message::Replicate { id: id(1), key, object };
     assert_eq!(sent(&effects), [(1, replicate.clone()), (2, replicate)]);
-    let set = Effect::SetTimer {
-        timer: TIMER,
-        delay: Delay::Request,
-    };
+    let set = Effect::SetTimer { timer: TIMER, delay: Delay::Request };
     assert_eq!(effects.last(), Some(&set));
     assert_eq!(answers(&effects), []);
     assert!(n0.node.is_pending(id(1)));
@@ -46,17 +39,10 @@ fn with_w_2_one_other_replica_completes_the_put() {
     let mut n0 = with_w(2);
     n0.ask(put(1, "a"));
     let effects = n0.hear(2, replicated(1));
-    let stored = Effect::Reply {
-        id: id(1),
-        answer: Answer::Stored,
-    };
+    let stored = Effect::Reply { id: id(1), answer: Answer::Stored };
     assert_eq!(effects, [Effect::CancelTimer(TIMER), stored]);
     assert!(n0.is_at_rest());
-    assert_eq!(
-        n0.hear(1, replicated(1)),
-        ignored(Ignored::Stale),
-        "the late one"
-    );
+    assert_eq!(n0.hear(1, replicated(1)), ignored(Ignored::Stale), "the late one");
 }
 
 #[test]
@@ -75,11 +61,7 @@ fn a_put_fails_as_soon_as_too_few_replicas_are_left() {
     let mut n0 = with_w(2);
     n0.ask(put(1, "a"));
     assert_eq!(n0.hear(1, refused(1)), []);
-    assert_eq!(
-        n0.hear(3, refused(1)),
-        [],
-        "a stranger's refusal counts nothing"
-    );
+    assert_eq!(n0.hear(3, refused(1)), [], "a stranger's refusal counts nothing");
     let unavailable = Answer::QuorumUnavailable { got: 1, need: 2 };
     assert_eq!(answers(&n0.hear(2, refused(1))), [unavailable]);
     assert_eq!(n0.values(), ["a"], "bug C2: it is there all the same");
@@ -93,10 +75,7 @@ fn a_timeout_says_how_many_hold_the_put_and_suspects_the_silent() {
     n0.hear(1, replicated(1));
     let effects = n0.fire(TIMER);
     assert_eq!(notes(&effects), [Note::Suspects(NodeId(2))]);
-    assert_eq!(
-        answers(&effects),
-        [Answer::QuorumUnavailable { got: 2, need: 3 }]
-    );
+    assert_eq!(answers(&effects), [Answer::QuorumUnavailable { got: 2, need: 3 }]);
     assert_eq!(n0.node.suspects().collect::<Vec<_>>(), [NodeId(2)]);
     assert_eq!(n0.node.pending().count(), 0);
     assert_eq!(n0.fire(TIMER), ignored(Ignored::Stale));
@@ -107,22 +86,10 @@ fn any_message_of_a_suspect_clears_it() {
     let mut n0 = with_w(2);
     n0.ask(put(1, "a"));
     n0.fire(TIMER);
-    assert_eq!(
-        n0.node.suspects().collect::<Vec<_>>(),
-        [NodeId(1), NodeId(2)]
-    );
+    assert_eq!(n0.node.suspects().collect::<Vec<_>>(), [NodeId(1), NodeId(2)]);
     let late = n0.hear(1, replicated(1));
-    assert_eq!(
-        notes(&late),
-        [Note::Trusts(NodeId(1)), Note::Ignored(Ignored::Stale)]
-    );
-    n0.hear(
-        2,
-        Message::Read {
-            id: id(7),
-            key: KEY.into(),
-        },
-    );
+    assert_eq!(notes(&late), [Note::Trusts(NodeId(1)), Note::Ignored(Ignored::Stale)]);
+    n0.hear(2, Message::Read { id: id(7), key: KEY.into() });
     assert!(n0.is_at_rest());
 }
 
@@ -178,16 +145,10 @@ fn a_replica_merges_and_never_overwrites() {
     let mut n1 = USUAL.node(1);
     let replicate = |client, value| {
         let object = object_of(USUAL, 10 * client, client, value);
-        Message::Replicate {
-            id: id(client),
-            key: KEY.into(),
-            object,
-        }
+        Message::Replicate { id: id(client), key: KEY.into(), object }
     };
     for message in [replicate(1, "a"), replicate(2, "b"), replicate(1, "a")] {
-        let Message::Replicate { id, .. } = message else {
-            unreachable!()
-        };
+        let Message::Replicate { id, .. } = message else { unreachable!() };
         let answer = Message::Replicated { id };
         assert_eq!(sent(&n1.hear(2, message)), [(2, answer)]);
     }
@@ -201,22 +162,9 @@ fn a_node_that_is_no_owner_says_so_and_stores_nothing() {
     let object = object_of(USUAL, 0, 1, "a");
     let key = || KEY.into();
     let before = n3.node.clone();
-    let replicate = Message::Replicate {
-        id: id(1),
-        key: key(),
-        object: object.clone(),
-    };
+    let replicate = Message::Replicate { id: id(1), key: key(), object: object.clone() };
     assert_eq!(sent(&n3.hear(0, replicate)), [(0, refused(1))]);
-    assert_eq!(
-        sent(&n3.hear(
-            0,
-            Message::Read {
-                id: id(2),
-                key: key()
-            }
-        )),
-        [(0, refused(2))]
-    );
+    assert_eq!(sent(&n3.hear(0, Message::Read { id: id(2), key: key() })), [(0, refused(2))]);
     let repair = Message::Repair { key: key(), object };
     assert_eq!(n3.hear(0, repair), ignored(Ignored::Stale));
     assert_eq!(n3.node, before);
@@ -224,25 +172,15 @@ fn a_node_that_is_no_owner_says_so_and_stores_nothing() {
 
 #[test]
 fn objects_of_another_scheme_are_left_alone() {
-    let foreign = Setup {
-        versioning: Versioning::LastWriterWins,
-        ..USUAL
-    };
+    let foreign = Setup { versioning: Versioning::LastWriterWins, ..USUAL };
     let object = object_of(foreign, 1, 1, "a");
     let mut n0 = with_w(2);
     n0.ask(get(5));
     let before = n0.node.clone();
     let key = || KEY.into();
     for message in [
-        Message::Replicate {
-            id: id(1),
-            key: key(),
-            object: object.clone(),
-        },
-        Message::Repair {
-            key: key(),
-            object: object.clone(),
-        },
+        Message::Replicate { id: id(1), key: key(), object: object.clone() },
+        Message::Repair { key: key(), object: object.clone() },
         copy_for(5, Some(object)),
     ] {
         assert_eq!(n0.hear(1, message), ignored(Ignored::ForeignObject));

@@ -6,9 +6,7 @@ use dynamo_protocol::message::{Answer, Message};
 use dynamo_protocol::store::{Record, RecordKey};
 use dynamo_protocol::versions::Incarnation;
 
-const BOOTSTRAP: Input = Input::Start(Start::Bootstrap {
-    incarnation: Incarnation(7),
-});
+const BOOTSTRAP: Input = Input::Start(Start::Bootstrap { incarnation: Incarnation(7) });
 const RESTART: Input = Input::Start(Start::Restart);
 
 fn off(disk: Disk) -> Host {
@@ -24,10 +22,7 @@ fn a_node_is_deaf_until_it_is_started() {
     let mut n0 = off(Disk::default());
     let before = n0.node.clone();
     assert_eq!(n0.ask(put(1, "a")), ignored(Ignored::NotStarted));
-    let read = Message::Read {
-        id: id(1),
-        key: KEY.into(),
-    };
+    let read = Message::Read { id: id(1), key: KEY.into() };
     assert_eq!(n0.hear(1, read.clone()), ignored(Ignored::NotStarted));
     assert_eq!(n0.fire(Timer::Request(id(1))), ignored(Ignored::NotStarted));
     assert_eq!(n0.node, before);
@@ -72,16 +67,10 @@ fn a_restart_keeps_the_disk_and_nothing_else() {
     n0.ask(put(1, "a"));
     n0.ask(get(2));
     n0.fire(Timer::Request(id(2)));
-    assert_eq!(
-        (n0.node.pending().count(), n0.node.suspects().count()),
-        (1, 2)
-    );
+    assert_eq!((n0.node.pending().count(), n0.node.suspects().count()), (1, 2));
 
     let mut again = n0.restarted();
-    assert_eq!(
-        (again.node.pending().count(), again.node.suspects().count()),
-        (0, 0)
-    );
+    assert_eq!((again.node.pending().count(), again.node.suspects().count()), (0, 0));
     assert_eq!(again.values(), ["a"]);
     assert_ne!(again.node.digest(), n0.node.digest());
     assert_eq!(again.hear(1, replicated(1)), ignored(Ignored::Stale));

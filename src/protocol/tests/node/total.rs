@@ -13,18 +13,11 @@ use proptest::option;
 use proptest::prelude::*;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-const SCHEMES: [Versioning; 3] = [
-    Versioning::Dotted,
-    Versioning::VectorClock { limit: Some(1) },
-    Versioning::LastWriterWins,
-];
+const SCHEMES: [Versioning; 3] =
+    [Versioning::Dotted, Versioning::VectorClock { limit: Some(1) }, Versioning::LastWriterWins];
 
 fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn request_id() -> impl Strategy<Value = RequestId> {
@@ -67,11 +60,8 @@ fn context() -> impl Strategy<Value = Context> {
 fn object() -> impl Strategy<Value = Object> {
     (scheme(), 0..4_u64, 0..3_u64, counter(), counter()).prop_map(
         |(versioning, node, client, counter, stamp)| {
-            let actor = Actor {
-                node: NodeId(node),
-                incarnation: Incarnation(node),
-                epoch: Epoch(1),
-            };
+            let actor =
+                Actor { node: NodeId(node), incarnation: Incarnation(node), epoch: Epoch(1) };
             let new = dynamo_protocol::versions::NewVersion {
                 dot: Dot { actor, counter },
                 stamp: Stamp(stamp),
@@ -121,21 +111,15 @@ fn message() -> impl Strategy<Value = Message> {
 }
 
 fn ambient() -> impl Strategy<Value = Ambient> {
-    (counter(), 0..3_u64).prop_map(|(stamp, epoch)| Ambient {
-        stamp: Stamp(stamp),
-        epoch: Epoch(epoch),
-    })
+    (counter(), 0..3_u64)
+        .prop_map(|(stamp, epoch)| Ambient { stamp: Stamp(stamp), epoch: Epoch(epoch) })
 }
 
 fn input() -> impl Strategy<Value = Input> {
     let client = (request(), ambient());
     let peer = (0..6_u64, message(), ambient());
-    let start = prop_oneof![
-        Just(Start::Restart),
-        Just(Start::Bootstrap {
-            incarnation: Incarnation(0)
-        }),
-    ];
+    let start =
+        prop_oneof![Just(Start::Restart), Just(Start::Bootstrap { incarnation: Incarnation(0) }),];
     prop_oneof![
         4 => client.prop_map(|(request, ambient)| Input::Client { request, ambient }),
         8 => peer.prop_map(|(from, message, ambient)| {

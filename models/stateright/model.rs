@@ -1,0 +1,85 @@
+//! The cluster model as a Stateright model.
+
+use crate::explore::Space;
+use crate::scenario::Property as Question;
+use crate::world::{Action, ClusterModel, State};
+use ::stateright::{Model, Path, Property};
+
+/// A property that is always true: while it is undecided Stateright does not stop early.
+pub const EXPLORE_EVERYTHING: &str = "explore everything";
+
+/// Draws the actions of a path as an SVG picture.
+type Diagram = fn(&ClusterModel, &[Action]) -> Option<String>;
+
+/// What draws the pictures of the Explorer.
+const DIAGRAM: Diagram = |_, _| None;
+
+impl Model for ClusterModel {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.initial()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        actions.extend(ClusterModel::actions(self, state));
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        Some(self.step(state, &action))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties(self.asked())
+    }
+
+    fn format_action(&self, action: &Action) -> String {
+        action.to_string()
+    }
+
+    fn format_step(&self, state: &State, action: Action) -> Option<String> {
+        Some(self.describe(&self.step(state, &action)))
+    }
+
+    fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
+        DIAGRAM(self, &path.into_actions())
+    }
+}
+
+/// The properties asked as Stateright's, and [`EXPLORE_EVERYTHING`].
+pub(super) fn properties<M>(asked: impl Iterator<Item = Question>) -> Vec<Property<M>>
+where
+    M: Model + Space<State = <M as Model>::State>,
+{
+    asked
+        .map(|asked| Property::always(asked.name(), condition(asked)))
+        .chain([Property::always(EXPLORE_EVERYTHING, |_, _| true)])
+        .collect()
+}
+
+type Condition<S> = fn(&S, &<S as Space>::State) -> bool;
+
+/// Stateright takes functions that capture nothing: one for each property.
+fn condition<S: Space>(property: Question) -> Condition<S> {
+    macro_rules! holds {
+        ($($Property:ident),*) => {
+            match property {
+                $(Question::$Property => |space, state| {
+                    !space.violated(state).has(Question::$Property)
+                },)*
+            }
+        };
+    }
+    holds!(
+        NoLostWrite,
+        UniqueDots,
+        NoFalseConcurrency,
+        BoundedSiblings,
+        ReadYourWrites,
+        MonotonicReads,
+        Regular,
+        Linearizable,
+        DurableF
+    )
+}

@@ -1,0 +1,127 @@
+//! Judging a cluster by what its clients themselves have seen, where nobody keeps the global order
+//! of their steps: for nodes and clients that run as plain actors.
+//!
+//! The clients' answers are replayed through the same code that records them in the cluster model,
+//! each get after the puts that it returned. So whatever needs no more than the order within each
+//! client and the order of true reads is judged alike; `regular` and `linearizable` need real time.
+
+use super::client::Answered;
+use super::ghost::Ghost;
+use super::state::{Client, Envelope, Host, Spent, State, Violated};
+use super::{ClusterModel, Puts, request_id};
+use crate::scenario::Property;
+use crate::seal::Sealed;
+use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::message::{Answer, Request};
+
+/// What one client has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The answers to its steps so far, in order.
+    pub answers: Vec<Answer>,
+    /// Whether a node may already have handled its next step.
+    pub has_called: bool,
+}
+
+impl ClusterModel {
+    /// Whether `property` can be judged without the global order of the clients' steps.
+    pub fn is_observable(property: Property) -> bool {
+        !matches!(property, Property::Regular | Property::Linearizable)
+    }
+
+    /// The state that these nodes, messages and clients make up, with the judgement of every
+    /// observable property asked. An answer that was ever wrong counts against it.
+    pub fn observed(
+        &self,
+        nodes: Vec<Sealed<Host>>,
+        mut network: Vec<Sealed<Envelope>>,
+        clients: &[Seen],
+    ) -> State {
+        network.sort();
+        let mut state = self.blank(nodes, network);
+        let mut violated = Violated::default();
+        self.call_all(&mut state, clients);
+        while let Some((client, answer)) = self.next_answer(&state, clients) {
+            let id = request_id(client, usize::from(state.clients[client].done));
+            let Some(answered) = self.answer(&mut state, id, answer) else { break };
+            self.judge_answer(&state, &answered, &mut violated);
+            self.call_all(&mut state, clients);
+        }
+        for property in self.asked().filter(|property| Self::is_observable(*property)) {
+            if !self.holds(property, &state, None) {
+                violated.judge(property, false);
+            }
+        }
+        state.violated = violated;
+        state
+    }
+
+    /// A client's next request after these answers; none when its script has ended.
+    pub fn next_request(&self, client: usize, answers: &[Answer]) -> Option<Request> {
+        self.plan().step(client, answers.len())?;
+        let mut state = self.blank(Vec::new(), Vec::new());
+        for answer in answers {
+            let step = usize::from(state.clients[client].done);
+            self.replay_call(&mut state, client, step);
+            self.answer(&mut state, request_id(client, step), answer.clone());
+        }
+        Some(self.request(&state, client, answers.len()))
+    }
+
+    fn blank(&self, nodes: Vec<Sealed<Host>>, network: Vec<Sealed<Envelope>>) -> State {
+        let count = nodes.len();
+        State {
+            nodes,
+            network,
+            clients: vec![Client::default(); self.plan().clients() + 1],
+            spent: Spent::default(),
+            ghost: Ghost::new(self.plan().puts(), self.plan().operations(), false),
+            epochs: vec![0; count],
+            violated: Violated::default(),
+        }
+    }
+
+    /// Calls whatever is known to be called: a put may be read long before it is answered.
+    fn call_all(&self, state: &mut State, clients: &[Seen]) {
+        for (client, seen) in clients.iter().enumerate() {
+            let step = usize::from(state.clients[client].done);
+            let called = step < seen.answers.len() || seen.has_called;
+            if called && state.clients[client].waiting.is_none() {
+                self.replay_call(state, client, step);
+            }
+        }
+    }
+
+    /// An answer that can be replayed now: all that it returned has been put.
+    fn next_answer(&self, state: &State, clients: &[Seen]) -> Option<(usize, Answer)> {
+        clients.iter().enumerate().find_map(|(client, seen)| {
+            let answer = seen.answers.get(usize::from(state.clients[client].done))?;
+            let unknown = self.returned(answer).without(state.ghost.called);
+            unknown.is_empty().then(|| (client, answer.clone()))
+        })
+    }
+
+    fn judge_answer(&self, state: &State, answered: &Answered, violated: &mut Violated) {
+        let about_answers = [Property::ReadYourWrites, Property::MonotonicReads];
+        for property in self.asked().filter(|property| about_answers.contains(property)) {
+            if !self.holds(property, state, Some(answered)) {
+                violated.judge(property, false);
+            }
+        }
+    }
+
+    fn returned(&self, answer: &Answer) -> Puts {
+        match answer {
+            Answer::Found { siblings, .. } => self.puts(siblings.iter().map(|written| written.by)),
+            Answer::NotFound { deletes, .. } => self.puts(deletes.iter().copied()),
+            _ => Puts::default(),
+        }
+    }
+
+    fn replay_call(&self, state: &mut State, client: usize, step: usize) {
+        if let Some(next) = self.plan().step(client, step) {
+            let node = NodeId(next.contact.unwrap_or(0).into());
+            self.begin(state, client, step, node);
+        }
+    }
+}
