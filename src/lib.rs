@@ -1,1 +1,8 @@
 //! One Dynamo: checked exhaustively, simulated, and run over UDP.
+
+#[cfg(feature = "node")]
+pub mod client;
+#[cfg(feature = "node")]
+pub mod node;
+#[cfg(feature = "node")]
+pub mod wire;

@@ -1,5 +1,5 @@
 //! `dynamo explore` as a user runs it.
-#![cfg(feature = "stateright")]
+#![cfg(feature = "check")]
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};

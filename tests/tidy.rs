@@ -11,8 +11,9 @@ const MAX_FUNCTION_LINES: usize = 75;
 /// Folders, from the root of the repository, and what of ours their sources may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("src/protocol", &[]),
-    ("src/node", &["protocol"]),
-    ("src/client", &["protocol"]),
+    ("src/wire", &["protocol"]),
+    ("src/node", &["protocol", "wire"]),
+    ("src/client", &["protocol", "wire"]),
     ("models", &["protocol"]),
     ("src/sim", &["protocol", "models", "analysis"]),
     ("src/analysis", &[]),
@@ -24,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const PARTS: &[(&str, &[&str])] = &[
     ("protocol", &["dynamo_protocol"]),
     ("models", &["dynamo_models"]),
+    ("wire", &["crate::wire", "dynamo::wire"]),
     ("node", &["crate::node", "dynamo::node"]),
     ("client", &["crate::client", "dynamo::client"]),
     ("sim", &["crate::sim", "dynamo::sim"]),

@@ -1,5 +1,7 @@
 //! `dynamo trace` as a user runs it.
 
+#![cfg(feature = "check")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

@@ -1,9 +1,25 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
+#[cfg(feature = "check")]
 mod check;
-#[cfg(feature = "stateright")]
+#[cfg(feature = "node")]
+mod cluster;
+#[cfg(feature = "node")]
+mod connect;
+#[cfg(feature = "node")]
+mod contexts;
+#[cfg(feature = "node")]
+mod delete;
+#[cfg(feature = "check")]
 mod explore;
+#[cfg(feature = "node")]
+mod get;
+#[cfg(feature = "node")]
+mod node;
+#[cfg(feature = "node")]
+mod put;
 mod ring;
+#[cfg(feature = "check")]
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -20,13 +36,30 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Check scenarios exhaustively
+    #[cfg(feature = "check")]
     Check(check::CheckArgs),
     /// Open a scenario's states and steps in a web browser
-    #[cfg(feature = "stateright")]
+    #[cfg(feature = "check")]
     Explore(explore::ExploreArgs),
+    /// Start a cluster on this machine, one process a node
+    #[cfg(feature = "node")]
+    Cluster(cluster::ClusterArgs),
+    /// Run one node
+    #[cfg(feature = "node")]
+    Node(node::NodeArgs),
+    /// Read a key
+    #[cfg(feature = "node")]
+    Get(get::GetArgs),
+    /// Write a key
+    #[cfg(feature = "node")]
+    Put(put::PutArgs),
+    /// Delete a key
+    #[cfg(feature = "node")]
+    Delete(delete::DeleteArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
     /// Show the shortest counterexample of a property, step by step
+    #[cfg(feature = "check")]
     Trace(trace::TraceArgs),
 }
 
@@ -34,10 +67,22 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            #[cfg(feature = "check")]
             Verb::Check(args) => check::run(args),
-            #[cfg(feature = "stateright")]
+            #[cfg(feature = "check")]
             Verb::Explore(args) => explore::run(args),
+            #[cfg(feature = "node")]
+            Verb::Cluster(args) => cluster::run(args),
+            #[cfg(feature = "node")]
+            Verb::Node(args) => node::run(args),
+            #[cfg(feature = "node")]
+            Verb::Get(args) => get::run(args),
+            #[cfg(feature = "node")]
+            Verb::Put(args) => put::run(args),
+            #[cfg(feature = "node")]
+            Verb::Delete(args) => delete::run(args),
             Verb::Ring(args) => ring::run(args),
+            #[cfg(feature = "check")]
             Verb::Trace(args) => trace::run(args),
         }
     }

@@ -25,11 +25,11 @@ pub struct RequestId {
 
 /// An opaque key (paper §4.1).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Key(pub Vec<u8>);
+pub struct Key(#[serde(with = "serde_bytes")] pub Vec<u8>);
 
 /// An opaque value (paper §4.1).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Value(pub Vec<u8>);
+pub struct Value(#[serde(with = "serde_bytes")] pub Vec<u8>);
 
 impl From<&str> for Key {
     fn from(text: &str) -> Self {

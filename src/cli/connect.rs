@@ -1,0 +1,52 @@
+//! What the client verbs share: whom to ask, and where contexts are kept.
+
+use super::contexts::{Contexts, Place};
+use anyhow::{Context, Result};
+use dynamo::client::Client;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which cluster, and how.
+#[derive(clap::Args)]
+pub(super) struct ConnectArgs {
+    /// A node to ask; give more to have others asked when it does not answer
+    #[arg(
+        long = "node",
+        value_name = "ADDR",
+        num_args = 1..,
+        value_delimiter = ',',
+        env = "DYNAMO_NODES",
+        default_values = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7403", "127.0.0.1:7404"]
+    )]
+    nodes: Vec<SocketAddr>,
+    /// How long to wait for an answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    timeout_ms: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Keep the key's context in this file instead of the user's state folder
+    #[arg(long, value_name = "FILE", conflicts_with = "no_context")]
+    context: Option<PathBuf>,
+    /// Neither use nor keep a context
+    #[arg(long)]
+    no_context: bool,
+}
+
+impl ConnectArgs {
+    pub(super) fn client(&self) -> Result<Client> {
+        let client = Client::connect(&self.nodes).context("cannot connect")?;
+        Ok(client.with_timeout(Duration::from_millis(self.timeout_ms)))
+    }
+
+    /// Where the context of `key` is kept.
+    pub(super) fn contexts(&self, key: &str) -> Contexts {
+        let place = match (&self.context, self.no_context) {
+            (_, true) => Place::Nowhere,
+            (Some(file), _) => Place::File(file.clone()),
+            (None, _) => Place::StateFolder,
+        };
+        Contexts::new(place, &self.nodes, key)
+    }
+}

@@ -1,0 +1,68 @@
+//! What a node has counted since it started: datagrams, commits, refusals, the core's notes.
+
+use crate::wire::codec::Refused;
+use dynamo_protocol::door::{Ignored, Note};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Named counters, all from 0. They print as `name=value name=value`, in order of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<&'static str, u64>);
+
+impl Counters {
+    /// Counts one more of `name`.
+    pub fn count(&mut self, name: &'static str) {
+        self.add(name, 1);
+    }
+
+    /// Counts `more` of `name`.
+    pub fn add(&mut self, name: &'static str, more: usize) {
+        *self.0.entry(name).or_default() += more as u64;
+    }
+
+    /// How many of `name` there were.
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (name, value)) in self.0.iter().enumerate() {
+            write!(f, "{}{name}={value}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// The counter of a datagram or frame that was refused.
+pub fn of_refusal(why: Refused) -> &'static str {
+    match why {
+        Refused::Truncated => "refused-truncated",
+        Refused::Oversized => "refused-oversized",
+        Refused::Foreign => "refused-foreign",
+        Refused::Version => "refused-version",
+        Refused::Damaged => "refused-damaged",
+        Refused::BadFragment => "refused-bad-fragment",
+        Refused::DuplicateFragment => "refused-duplicate-fragment",
+        Refused::TooManyFragments => "refused-too-many-fragments",
+        Refused::Malformed => "refused-malformed",
+    }
+}
+
+/// The counter of something that the core noted.
+pub fn of_note(note: Note) -> &'static str {
+    match note {
+        Note::Siblings(_) => "siblings",
+        Note::Repaired(_) => "repaired",
+        Note::FreshEpoch(_) => "fresh-epoch",
+        Note::Suspects(_) => "suspects",
+        Note::Trusts(_) => "trusts",
+        Note::Ignored(Ignored::NotStarted) => "ignored-not-started",
+        Note::Ignored(Ignored::BadStart) => "ignored-bad-start",
+        Note::Ignored(Ignored::Duplicate) => "ignored-duplicate",
+        Note::Ignored(Ignored::Stale) => "ignored-stale",
+        Note::Ignored(Ignored::ForeignObject) => "ignored-foreign-object",
+        Note::Ignored(Ignored::Stranger) => "ignored-stranger",
+    }
+}

@@ -1,0 +1,67 @@
+//! A node for real: the protocol core behind a UDP socket and above a disk.
+//!
+//! One event loop, no async. Each turn takes the datagrams and timers that are there, hands them to
+//! the core one by one, commits once, and only then sends. Nothing leaves a node before the writes
+//! that it rests on are durable; a failed commit or read ends the process with nothing sent.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`disk`] | the durable store |
+//! | [`config`], [`scheme`] | the configuration file |
+//! | [`local`] | a cluster on one machine |
+//! | [`timers`] | the clock behind the core's timers |
+//! | [`counters`] | what has been counted |
+
+pub mod config;
+pub mod counters;
+pub mod disk;
+mod event_loop;
+pub mod local;
+pub mod scheme;
+mod socket;
+mod start;
+pub mod timers;
+
+pub use event_loop::{Server, Stopper};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a node does not start, or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The configuration does not hold together.
+    #[error("{0}")]
+    Config(String),
+    /// The address cannot be had.
+    #[error("cannot listen on {0}: {1}; stop what listens there, or choose another address")]
+    Listen(SocketAddr, std::io::Error),
+    /// The socket fails.
+    #[error("the socket failed: {0}")]
+    Socket(std::io::Error),
+    /// The data folder fails.
+    #[error(transparent)]
+    Disk(#[from] disk::DiskError),
+    /// There is nothing on the disk, and nobody said that this is right.
+    #[error(
+        "the data folder {0} holds no node; if {1} is new, start it with --bootstrap; if its data \
+         was lost, keep it out: it cannot come back empty until recovery of lost disks is there"
+    )]
+    EmptyFolder(PathBuf, String),
+    /// A node is to be born where one lives.
+    #[error("the data folder {0} holds a node already; start without --bootstrap")]
+    NotEmpty(PathBuf),
+    /// The disk holds objects of another versioning scheme.
+    #[error("the data folder {0} holds {1} versions; set `versioning` to that, it cannot change")]
+    WrongScheme(PathBuf, String),
+    /// The disk is another node's.
+    #[error("the data folder {folder} belongs to node {owner}, not to {node}; correct one of them")]
+    WrongFolder {
+        /// The data folder.
+        folder: PathBuf,
+        /// Whose it is.
+        owner: String,
+        /// Who wants to start.
+        node: String,
+    },
+}

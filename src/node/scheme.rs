@@ -1,0 +1,151 @@
+//! The cluster's quorums and schemes, as configuration files and command lines name them.
+
+use super::config::MemberConfig;
+use dynamo_protocol::config::{self, Config};
+use dynamo_protocol::ring::{Layout, Member, Ring, Strategy};
+use dynamo_protocol::versions;
+use serde::{Deserialize, Serialize};
+
+/// Partitions under strategies 2 and 3, unless the file says otherwise.
+pub const DEFAULT_PARTITIONS: u32 = 1024;
+
+/// Tokens of a node under strategies 1 and 2, unless the file says otherwise.
+pub const DEFAULT_TOKENS: u32 = 128;
+
+/// The table `[cluster]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Scheme {
+    /// Replicas of a key.
+    pub n: u8,
+    /// Replicas that must answer a get.
+    pub r: u8,
+    /// Replicas that must hold a put.
+    pub w: u8,
+    /// How versions are ordered.
+    #[serde(default)]
+    pub versioning: Versioning,
+    /// Pairs that a vector clock keeps; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_limit: Option<u8>,
+    /// What a get does about old copies.
+    #[serde(default)]
+    pub read_repair: ReadRepair,
+    /// The paper's partitioning strategy (§6.2): 1, 2 or 3.
+    #[serde(default = "three")]
+    pub strategy: u8,
+    /// Equal partitions, under strategies 2 and 3.
+    #[serde(default = "default_partitions")]
+    pub partitions: u32,
+    /// Tokens of a node of weight 1, under strategies 1 and 2.
+    #[serde(default = "default_tokens")]
+    pub tokens: u32,
+}
+
+/// How versions are ordered (see [`versions::Versioning`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Versioning {
+    /// Dotted version vectors.
+    #[default]
+    Dotted,
+    /// The paper's vector clock.
+    VectorClock,
+    /// The latest stamp wins.
+    LastWriterWins,
+}
+
+/// What a get does about old copies (see [`config::ReadRepair`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadRepair {
+    /// Nothing.
+    Off,
+    /// It repairs them after the answer.
+    #[default]
+    Async,
+    /// It repairs N-R+1 of them before the answer.
+    Blocking,
+}
+
+impl Scheme {
+    /// The usual scheme with these quorums.
+    pub fn with_quorums(n: u8, r: u8, w: u8) -> Scheme {
+        Scheme {
+            n,
+            r,
+            w,
+            versioning: Versioning::default(),
+            clock_limit: None,
+            read_repair: ReadRepair::default(),
+            strategy: three(),
+            partitions: DEFAULT_PARTITIONS,
+            tokens: DEFAULT_TOKENS,
+        }
+    }
+
+    /// What the core makes of it.
+    ///
+    /// # Errors
+    /// One sentence about what does not fit together.
+    pub fn protocol(&self, members: &[MemberConfig]) -> Result<Config, String> {
+        let ring = self.ring(members)?;
+        let (r, w, read_repair) = (self.r, self.w, self.read_repair.into());
+        Config::new(ring, r, w, self.versioning()?, read_repair).map_err(|error| error.to_string())
+    }
+
+    fn versioning(&self) -> Result<versions::Versioning, String> {
+        match (self.versioning, self.clock_limit) {
+            (Versioning::VectorClock, Some(0)) => {
+                Err("clock-limit is 0; use 1 or more, or leave it out".into())
+            }
+            (Versioning::VectorClock, limit) => Ok(versions::Versioning::VectorClock { limit }),
+            (_, Some(_)) => {
+                Err("clock-limit needs versioning = \"vector-clock\"; remove one of them".into())
+            }
+            (Versioning::Dotted, None) => Ok(versions::Versioning::Dotted),
+            (Versioning::LastWriterWins, None) => Ok(versions::Versioning::LastWriterWins),
+        }
+    }
+
+    /// Who owns what. The one place that builds a ring.
+    fn ring(&self, members: &[MemberConfig]) -> Result<Ring, String> {
+        let (tokens, partitions) = (self.tokens, self.partitions);
+        let strategy = match self.strategy {
+            1 => Strategy::RandomTokens { tokens },
+            2 => Strategy::RandomTokensEqualPartitions { tokens, partitions },
+            3 => Strategy::EqualPartitions { partitions },
+            other => return Err(format!("there is no strategy {other}; use 1, 2 or 3")),
+        };
+        let members = members.iter().map(|member| Member {
+            id: member.node_id(),
+            name: member.name.clone(),
+            weight: member.weight,
+            zone: member.zone.clone(),
+        });
+        let layout = Layout::new(strategy, self.n, members.collect());
+        layout.map(|layout| Ring::new(&layout)).map_err(|error| error.to_string())
+    }
+}
+
+impl From<ReadRepair> for config::ReadRepair {
+    fn from(read_repair: ReadRepair) -> config::ReadRepair {
+        match read_repair {
+            ReadRepair::Off => config::ReadRepair::Off,
+            ReadRepair::Async => config::ReadRepair::Async,
+            ReadRepair::Blocking => config::ReadRepair::Blocking,
+        }
+    }
+}
+
+fn three() -> u8 {
+    3
+}
+
+fn default_partitions() -> u32 {
+    DEFAULT_PARTITIONS
+}
+
+fn default_tokens() -> u32 {
+    DEFAULT_TOKENS
+}

@@ -1,0 +1,175 @@
+//! A node's socket: datagrams in, frames out of them; frames in, datagrams out of them.
+
+use super::NodeError;
+use super::counters::{self, Counters};
+use crate::wire::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
+use crate::wire::fragments::{Fragments, Limits};
+use dynamo_protocol::ids::NodeId;
+use mio::net::UdpSocket;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// How long an incomplete frame waits for its missing pieces.
+const MAX_FRAGMENT_AGE: Duration = Duration::from_secs(2);
+
+/// Incomplete frames of members.
+const PEER_LIMITS: Limits = Limits {
+    max_frame_bytes: codec::MAX_PEER_FRAME_BYTES,
+    max_frames: 4096,
+    max_frames_of_one: 256,
+    max_bytes: 128 * 1024 * 1024,
+    max_age: MAX_FRAGMENT_AGE,
+};
+
+/// Incomplete frames of everybody else, who shares no room with the members.
+const CLIENT_LIMITS: Limits = Limits {
+    max_frame_bytes: codec::MAX_CLIENT_FRAME_BYTES,
+    max_frames: 1024,
+    max_frames_of_one: 16,
+    max_bytes: 64 * 1024 * 1024,
+    max_age: MAX_FRAGMENT_AGE,
+};
+
+/// The socket of a node, and who speaks on the other side.
+pub(super) struct NodeSocket {
+    socket: UdpSocket,
+    addresses: BTreeMap<NodeId, SocketAddr>,
+    members: BTreeSet<SocketAddr>,
+    from_peers: Fragments,
+    from_clients: Fragments,
+    next_message: u64,
+    buffer: [u8; MAX_DATAGRAM_BYTES + 1],
+    outbox: Vec<(SocketAddr, Vec<u8>)>,
+}
+
+/// What a read of the socket gave.
+pub(super) enum Received {
+    /// A whole frame, and where it came from.
+    Frame(SocketAddr, Frame),
+    /// Something that is no whole frame; whatever is wrong with it has been counted.
+    Nothing,
+    /// Nothing more for now.
+    Drained,
+}
+
+impl NodeSocket {
+    pub(super) fn new(
+        listen: SocketAddr,
+        addresses: BTreeMap<NodeId, SocketAddr>,
+    ) -> Result<NodeSocket, NodeError> {
+        let socket = bind(listen).map_err(|error| NodeError::Listen(listen, error))?;
+        Ok(NodeSocket {
+            socket: UdpSocket::from_std(socket),
+            members: addresses.values().copied().collect(),
+            addresses,
+            from_peers: Fragments::new(PEER_LIMITS),
+            from_clients: Fragments::new(CLIENT_LIMITS),
+            next_message: rand::random(),
+            buffer: [0; MAX_DATAGRAM_BYTES + 1],
+            outbox: Vec::new(),
+        })
+    }
+
+    pub(super) fn source(&mut self) -> &mut UdpSocket {
+        &mut self.socket
+    }
+
+    /// Where a member is.
+    pub(super) fn address(&self, node: NodeId) -> Option<SocketAddr> {
+        self.addresses.get(&node).copied()
+    }
+
+    /// Reads one datagram.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        counters: &mut Counters,
+    ) -> Result<Received, NodeError> {
+        let (length, from) = match self.socket.recv_from(&mut self.buffer) {
+            Ok(received) => received,
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::WouldBlock => Ok(Received::Drained),
+                    // An earlier datagram bounced, or a signal came: neither is about this socket.
+                    ErrorKind::Interrupted | ErrorKind::ConnectionRefused => Ok(Received::Nothing),
+                    _ => Err(NodeError::Socket(error)),
+                };
+            }
+        };
+        counters.count("received");
+        match self.open(length, from, now) {
+            Ok(Some(frame)) => Ok(Received::Frame(from, frame)),
+            Ok(None) => Ok(Received::Nothing),
+            Err(why) => {
+                counters.count(counters::of_refusal(why));
+                tracing::debug!(%from, length, "{why}");
+                Ok(Received::Nothing)
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        length: usize,
+        from: SocketAddr,
+        now: Instant,
+    ) -> Result<Option<Frame>, Refused> {
+        let (header, piece) = Header::parse(&self.buffer[..length])?;
+        if header.count == 1 {
+            return codec::decode(piece).map(Some);
+        }
+        let is_member = self.members.contains(&from);
+        let pool = if is_member { &mut self.from_peers } else { &mut self.from_clients };
+        match pool.accept(from, header, piece, now)? {
+            Some(bytes) => codec::decode(&bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts a frame where [`NodeSocket::flush`] finds it.
+    pub(super) fn queue(&mut self, to: SocketAddr, frame: &Frame, counters: &mut Counters) {
+        self.next_message = self.next_message.wrapping_add(1);
+        match codec::encode(frame, self.next_message) {
+            Ok(datagrams) => self.outbox.extend(datagrams.into_iter().map(|d| (to, d))),
+            Err(why) => {
+                counters.count("unsendable");
+                tracing::warn!(%to, "a message is not sent: {why}");
+            }
+        }
+    }
+
+    /// Sends what is queued. What the kernel does not take is lost, as any datagram may be.
+    pub(super) fn flush(&mut self, counters: &mut Counters) {
+        for (to, datagram) in self.outbox.drain(..) {
+            match self.socket.send_to(&datagram, to) {
+                Ok(_) => counters.count("sent"),
+                Err(error) => {
+                    counters.count("send-failed");
+                    tracing::debug!(%to, "a datagram is lost: {error}");
+                }
+            }
+        }
+    }
+
+    /// Forgets frames whose missing pieces are not coming any more.
+    pub(super) fn expire(&mut self, now: Instant, counters: &mut Counters) {
+        let expired = self.from_peers.expire(now) + self.from_clients.expire(now);
+        if expired > 0 {
+            counters.add("incomplete-frames", expired);
+        }
+    }
+
+    /// Whether any frame waits for pieces.
+    pub(super) fn has_incomplete(&self) -> bool {
+        !self.from_peers.is_empty() || !self.from_clients.is_empty()
+    }
+}
+
+fn bind(listen: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
+    let socket = std::net::UdpSocket::bind(listen)?;
+    socket.set_nonblocking(true)?;
+    crate::wire::grow_buffers(&socket);
+    Ok(socket)
+}

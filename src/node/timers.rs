@@ -1,0 +1,70 @@
+//! The clock behind the core's timers: names in, names out when they are due.
+
+use dynamo_protocol::door::Timer;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// The timers that are running. Each name runs at most once.
+#[derive(Debug, Default)]
+pub struct Timers {
+    deadlines: BTreeMap<Timer, Instant>,
+    queue: BTreeSet<(Instant, Timer)>,
+}
+
+impl Timers {
+    /// Lets `timer` fire at `deadline`, and at no other time.
+    pub fn set(&mut self, timer: Timer, deadline: Instant) {
+        self.cancel(timer);
+        self.deadlines.insert(timer, deadline);
+        self.queue.insert((deadline, timer));
+    }
+
+    /// Stops `timer`; no matter if it does not run.
+    pub fn cancel(&mut self, timer: Timer) {
+        if let Some(deadline) = self.deadlines.remove(&timer) {
+            self.queue.remove(&(deadline, timer));
+        }
+    }
+
+    /// The next deadline.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.queue.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Takes out one timer that is due at `now`.
+    pub fn pop_due(&mut self, now: Instant) -> Option<Timer> {
+        let &(deadline, timer) = self.queue.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.cancel(timer);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dynamo_protocol::ids::{ClientId, RequestId};
+    use std::time::Duration;
+
+    fn timer(sequence: u64) -> Timer {
+        Timer::Request(RequestId { client: ClientId(1), sequence })
+    }
+
+    #[test]
+    fn fires_in_order_of_deadlines_and_once() {
+        let (mut timers, start) = (Timers::default(), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
+        timers.set(timer(1), at(30));
+        timers.set(timer(2), at(10));
+        timers.set(timer(3), at(20));
+        timers.cancel(timer(3));
+        timers.set(timer(1), at(5));
+        assert_eq!(timers.next_deadline(), Some(at(5)));
+        assert_eq!(timers.pop_due(at(4)), None);
+        let fired: Vec<_> = std::iter::from_fn(|| timers.pop_due(at(60))).collect();
+        assert_eq!(fired, [timer(1), timer(2)]);
+        assert_eq!(timers.next_deadline(), None);
+    }
+}

@@ -1,0 +1,24 @@
+//! What nodes and clients say to each other over UDP, and a caller's socket.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`codec`] | frames and datagrams |
+//! | [`fragments`] | frames larger than a datagram |
+//! | [`caller`] | ask a node and wait for its answer |
+
+pub mod caller;
+pub mod codec;
+pub mod fragments;
+
+/// Bytes that the kernel is asked to hold for a socket in each direction: a few of the largest
+/// objects, which arrive as a burst.
+const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Asks for large socket buffers. The kernel may give less; then bursts lose more datagrams.
+pub(crate) fn grow_buffers(socket: &std::net::UdpSocket) {
+    let socket = socket2::SockRef::from(socket);
+    let received = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    if let Err(error) = received.and(socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)) {
+        tracing::debug!("socket buffers stay as they are: {error}");
+    }
+}

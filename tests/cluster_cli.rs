@@ -1,0 +1,138 @@
+//! `dynamo cluster`, `get`, `put` and `delete` as a user runs them.
+#![cfg(feature = "node")]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const NODES: u16 = 3;
+
+/// A user with a folder of their own and a cluster.
+struct User {
+    folder: tempfile::TempDir,
+    port: u16,
+    cluster: Option<Child>,
+}
+
+impl User {
+    fn new() -> User {
+        let folder = tempfile::tempdir().unwrap();
+        // Three ports in a row that nobody has, different for different processes.
+        let start = 20_000 + (std::process::id() as u16 % 5_000) * 8;
+        let free = |port: &u16| {
+            (*port..port + NODES).all(|port| std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok())
+        };
+        let port = (0..500).map(|i| start + i * 4).find(free).expect("free ports");
+        User { folder, port, cluster: None }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dynamo"));
+        command.args(arguments).env("XDG_STATE_HOME", self.folder.path());
+        command.env("DYNAMO_NODES", format!("127.0.0.1:{}", self.port));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        text(&self.command(arguments).output().unwrap())
+    }
+
+    fn cluster_command(&self, flags: &[&str]) -> Command {
+        let (data, port) = (self.data(), self.port.to_string());
+        let mut command = self.command(&["cluster", "--port", &port, "--data"]);
+        command.arg(data).args(flags);
+        command
+    }
+
+    fn start(&mut self, flags: &[&str]) {
+        let log = File::create(self.log()).unwrap();
+        let child = self.cluster_command(flags).stdout(log).spawn().unwrap();
+        self.cluster = Some(child);
+        let deadline = Instant::now() + PATIENCE;
+        while !fs::read_to_string(self.log()).unwrap().contains("nodes are up") {
+            assert!(Instant::now() < deadline, "the cluster does not come up");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends the cluster as Ctrl-C would.
+    fn stop(&mut self) {
+        let mut cluster = self.cluster.take().expect("it runs");
+        let id = cluster.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert!(cluster.wait().unwrap().success());
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if let Some(mut cluster) = self.cluster.take() {
+            // Its nodes end when their standard input does.
+            let _ = cluster.kill();
+            let _ = cluster.wait();
+        }
+    }
+}
+
+fn text(output: &Output) -> (Option<i32>, String) {
+    let all = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.code(), String::from_utf8(all).unwrap())
+}
+
+fn contexts(folder: &Path) -> usize {
+    fs::read_dir(folder.join("dynamo/contexts")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_session_at_the_terminal() {
+    let mut user = User::new();
+    user.start(&["--nodes", "3"]);
+
+    assert_eq!(user.run(&["get", "cart"]), (Some(1), "not found\n".into()));
+    assert_eq!(user.run(&["put", "cart", "apples"]), (Some(0), "stored\n".into()));
+    assert_eq!(contexts(user.folder.path()), 0, "a stored put uses the context up");
+    let (code, said) = user.run(&["put", "cart", "pears"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("blind"), "{said}");
+    let (code, said) = user.run(&["get", "cart"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("apples\n") && said.contains("pears\n"), "{said}");
+    assert_eq!(user.run(&["put", "cart", "both"]), (Some(0), "stored\n".into()));
+    assert_eq!(user.run(&["get", "cart"]), (Some(0), "both\n".into()));
+
+    // Another cluster on these ports is told so, and the same one comes back with its data.
+    let (code, said) = text(&user.cluster_command(&["--nodes", "3"]).output().unwrap());
+    assert_eq!(code, Some(64));
+    assert!(said.contains("cannot listen on"), "{said}");
+    user.stop();
+    let (code, said) = text(&user.cluster_command(&["--nodes", "5"]).output().unwrap());
+    assert_eq!(code, Some(64));
+    assert!(said.contains("holds a cluster of 3 nodes"), "{said}");
+    user.start(&[]);
+    assert_eq!(user.run(&["get", "cart"]), (Some(0), "both\n".into()));
+    assert_eq!(user.run(&["delete", "cart"]), (Some(0), "stored\n".into()));
+    assert_eq!(user.run(&["get", "cart"]), (Some(1), "not found: deleted\n".into()));
+    user.stop();
+
+    // A node whose disk was erased stays out; the cluster says so.
+    fs::remove_dir_all(user.data().join("n1")).unwrap();
+    let (code, said) = text(&user.cluster_command(&[]).output().unwrap());
+    assert_eq!(code, Some(1));
+    assert!(said.contains("n1 did not start") && said.contains("holds no node"), "{said}");
+
+    let (code, said) = user.run(&["put", "cart", "x", "--no-context"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("not applied: none of the nodes answers"), "{said}");
+}

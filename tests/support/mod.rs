@@ -1,0 +1,195 @@
+//! Clusters of real processes for the whole-system tests.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+use dynamo::client::Client;
+use dynamo::node::config::NodeConfig;
+use dynamo::node::local::Plan;
+use dynamo::node::scheme::Scheme;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Generous: a loaded machine must not fail a test.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `condition` holds.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// The nodes of a cluster, each a process, with their data in a folder that goes with them.
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    pub configs: Vec<NodeConfig>,
+    processes: Vec<Option<Child>>,
+}
+
+impl Cluster {
+    /// Starts a new cluster on free ports.
+    pub fn start(nodes: u16, n: u8, r: u8, w: u8) -> Cluster {
+        // Between choosing a port and using it somebody else may take it: choose again.
+        (0..10)
+            .find_map(|_| Cluster::try_start(nodes, Scheme::with_quorums(n, r, w)))
+            .expect("free ports")
+    }
+
+    fn try_start(nodes: u16, scheme: Scheme) -> Option<Cluster> {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = Plan { nodes, cluster: scheme, ..Plan::default() };
+        let mut configs = plan.configs(folder.path()).unwrap();
+        let sockets: Vec<_> = (0..nodes).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        for config in &mut configs {
+            for (member, socket) in config.nodes.iter_mut().zip(&sockets) {
+                member.address = socket.local_addr().unwrap();
+            }
+        }
+        drop(sockets);
+        let mut cluster = Cluster { folder, processes: Vec::new(), configs };
+        for node in 0..usize::from(nodes) {
+            cluster.write_config(&cluster.configs[node]);
+            cluster.processes.push(None);
+            cluster.spawn(node, &["--bootstrap"]);
+        }
+        (0..usize::from(nodes)).all(|node| cluster.came_up(node)).then_some(cluster)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn address(&self, node: usize) -> SocketAddr {
+        self.configs[node].nodes[node].address
+    }
+
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        (0..self.configs.len()).map(|node| self.address(node)).collect()
+    }
+
+    /// A client that asks `node` only.
+    pub fn client(&self, node: usize) -> Client {
+        Client::connect(&[self.address(node)]).unwrap()
+    }
+
+    /// Starts a node that ended, and waits until it answers.
+    pub fn restart(&mut self, node: usize) {
+        self.spawn(node, &[]);
+        assert!(self.came_up(node), "{}", self.log(node));
+    }
+
+    /// Ends a node with SIGKILL.
+    pub fn kill(&mut self, node: usize) {
+        let mut process = self.processes[node].take().expect("it runs");
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Waits until a node has ended by itself, and gives its exit code.
+    pub fn ended(&mut self, node: usize) -> Option<i32> {
+        let mut process = self.processes[node].take().expect("it was started");
+        let mut status = None;
+        wait_until("the node ends", || {
+            status = process.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+
+    /// Ends a node with SIGTERM, and gives what it has counted.
+    pub fn stop(&mut self, node: usize) -> BTreeMap<String, u64> {
+        let mut process = self.processes[node].take().expect("it runs");
+        let killed = Command::new("kill").arg(process.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let mut status = None;
+        wait_until("the node ends", || {
+            status = process.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(status.unwrap().success(), "{}", self.log(node));
+        counters(&self.log(node))
+    }
+
+    /// What a node has printed since its last start.
+    pub fn log(&self, node: usize) -> String {
+        fs::read_to_string(self.log_file(node)).unwrap()
+    }
+
+    /// Writes a configuration file, and gives its name.
+    pub fn write_config(&self, config: &NodeConfig) -> PathBuf {
+        let file = self.folder().join(format!("{}.toml", config.node));
+        fs::write(&file, toml::to_string(config).unwrap()).unwrap();
+        file
+    }
+
+    fn log_file(&self, node: usize) -> PathBuf {
+        self.folder().join(format!("n{node}.log"))
+    }
+
+    fn spawn(&mut self, node: usize, flags: &[&str]) {
+        let log = File::create(self.log_file(node)).unwrap();
+        let config = self.folder().join(format!("n{node}.toml"));
+        let child = Command::new(env!("CARGO_BIN_EXE_dynamo"))
+            .args(["node", "--until-stdin-ends", "--config"])
+            .arg(config)
+            .args(flags)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.processes[node] = Some(child);
+    }
+
+    fn came_up(&mut self, node: usize) -> bool {
+        let mut client = self.client(node);
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if client.ping().unwrap().is_some() {
+                return true;
+            }
+            let process = self.processes[node].as_mut().expect("it was started");
+            if process.try_wait().unwrap().is_some() {
+                return false;
+            }
+        }
+        panic!("node {node} does not answer: {}", self.log(node));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for mut process in self.processes.drain(..).flatten() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Runs a node that is not expected to start: its exit code, and what it printed.
+pub fn refused(config: &Path, flags: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_dynamo"))
+        .args(["node", "--until-stdin-ends", "--config"])
+        .arg(config)
+        .args(flags)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn counters(log: &str) -> BTreeMap<String, u64> {
+    let line =
+        log.lines().find_map(|line| line.strip_prefix("counters ")).expect("a counters line");
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap();
+        (name.to_owned(), value.parse().unwrap())
+    };
+    line.split(' ').map(pair).collect()
+}
