@@ -90,6 +90,8 @@ pub struct Progress {
     pub depth: u32,
     /// Memory taken, estimated, in bytes.
     pub memory_bytes: u64,
+    /// The part of it that remembers the states seen: fingerprints and parents.
+    pub visited_bytes: u64,
 }
 
 /// What an exploration found.
@@ -149,7 +151,7 @@ pub fn explore<S: Space>(
     Exploration { progress: search.progress, stopped, elapsed: search.started.elapsed(), refuted }
 }
 
-/// States between two looks at the clock and two reports.
+/// States between two looks at the clock, the memory and two reports.
 const REPORT_EVERY: u64 = 1024;
 
 /// What a state in a layer takes besides its fingerprint, on average, for the memory estimate.
@@ -188,7 +190,8 @@ impl<S: Space> Search<'_, S> {
                 if stop_when_all_refuted && self.open.is_empty() {
                     return Some(Stopped::AllRefuted);
                 }
-                if (u64::from(index)).is_multiple_of(REPORT_EVERY) {
+                let full = self.limits.states.is_some_and(|limit| self.progress.unique >= limit);
+                if full || u64::from(index).is_multiple_of(REPORT_EVERY) {
                     self.progress.queue = left + next.len() as u64;
                     if let Some(stopped) = self.limit() {
                         return Some(stopped);
@@ -201,6 +204,7 @@ impl<S: Space> Search<'_, S> {
             }
         }
         self.progress.queue = 0;
+        self.measure();
         None
     }
 
@@ -221,8 +225,7 @@ impl<S: Space> Search<'_, S> {
     }
 
     fn limit(&mut self) -> Option<Stopped> {
-        self.progress.memory_bytes =
-            self.visited.bytes() + self.progress.queue * LAYER_BYTES_PER_STATE;
+        self.measure();
         let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
         if over(self.limits.states, self.progress.unique) {
             Some(Stopped::States)
@@ -235,6 +238,12 @@ impl<S: Space> Search<'_, S> {
         } else {
             None
         }
+    }
+
+    fn measure(&mut self) {
+        let layers = self.progress.queue * LAYER_BYTES_PER_STATE;
+        self.progress.visited_bytes = self.visited.bytes();
+        self.progress.memory_bytes = self.progress.visited_bytes + layers;
     }
 
     /// The actions that lead from the start to a visited state.

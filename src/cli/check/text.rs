@@ -1,8 +1,9 @@
 //! Reports as a table, as text and as JSON.
 
 use super::Named;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use dynamo_models::check::{Judgement, Outcome, Report, Verdict};
+use dynamo_models::scenario::Property;
 
 use dynamo_models::trace::{Trace, text};
 use serde_json::json;
@@ -12,60 +13,72 @@ pub(super) fn print(reports: &[(&Named, Report)]) {
     if let [(_, report)] = reports {
         println!("{}\n", report.header());
     }
-    println!("{}", table(reports));
+    println!("{}\n\n{}", table(reports).trim_fmt(), legend());
     println!("{}", summary(reports));
     for (named, report) in reports {
         counterexamples(named, report, reports.len() == 1);
     }
 }
 
+/// One line a scenario, one column a property.
 fn table(reports: &[(&Named, Report)]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(["scenario", "states", "depth", "seconds", "verdicts"]);
+    table.load_style(presets::NOTHING);
+    let short = Property::ALL.iter().map(|&property| column(property));
+    table.set_header(["scenario", "states", "depth", "seconds"].into_iter().chain(short));
     for (named, report) in reports {
-        table.add_row([
+        let counts = [
             named.name.clone(),
             report.unique().to_string(),
             report.depth().to_string(),
             format!("{:.1}", report.elapsed().as_secs_f64()),
-            verdicts(report),
-        ]);
+        ];
+        let verdicts = Property::ALL.iter().map(|&property| cell(report, property));
+        table.add_row(counts.into_iter().chain(verdicts));
     }
-    for column in 1..4 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(comfy_table::CellAlignment::Right);
-        }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+        column.set_padding((0, 1));
     }
     table
 }
 
-/// Columns of a table: it must look the same in a file as on a wide terminal.
-const WIDTH: u16 = 110;
-
-/// The verdicts of a scenario, grouped.
-fn verdicts(report: &Report) -> String {
-    let mut lines = Vec::new();
-    for (name, title) in
-        [("holds", "holds"), ("refuted", "REFUTED"), ("inconclusive", "inconclusive")]
-    {
-        let members = report.judgements.iter().filter(|j| j.verdict.name() == name);
-        let names: Vec<String> = members.map(cell).collect();
-        if !names.is_empty() {
-            lines.push(format!("{title}: {}", names.join(", ")));
-        }
+/// A property's column.
+fn column(property: Property) -> &'static str {
+    match property {
+        Property::NoLostWrite => "lost",
+        Property::UniqueDots => "dots",
+        Property::NoFalseConcurrency => "false",
+        Property::BoundedSiblings => "sibl",
+        Property::ReadYourWrites => "ryw",
+        Property::MonotonicReads => "mono",
+        Property::Regular => "reg",
+        Property::Linearizable => "lin",
+        Property::DurableF => "dur",
     }
-    lines.join("\n")
 }
 
-fn cell(judgement: &Judgement) -> String {
-    let steps = match &judgement.verdict {
-        Verdict::Refuted(trace) => format!(" in {}", trace.len()),
-        _ => String::new(),
+/// What the columns and cells mean.
+fn legend() -> String {
+    let names = Property::ALL.iter().map(|&p| format!("{} {p}", column(p)));
+    format!(
+        "{}\nholds: within the bounds of the scenario; a number: REFUTED, the shortest \
+         counterexample has so many steps;\n?: inconclusive, a limit came first; -: not asked; \
+         !: not what the scenario expects",
+        names.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn cell(report: &Report, property: Property) -> String {
+    let Some(judgement) = report.judgements.iter().find(|j| j.property == property) else {
+        return "-".into();
     };
-    let surprise = if judgement.outcome() == Outcome::Different { " (UNEXPECTED)" } else { "" };
-    format!("{}{steps}{surprise}", judgement.property)
+    let surprise = if judgement.outcome() == Outcome::Different { "!" } else { "" };
+    match &judgement.verdict {
+        Verdict::Holds => format!("holds{surprise}"),
+        Verdict::Refuted(trace) => format!("{}{surprise}", trace.len()),
+        Verdict::Inconclusive => "?".into(),
+    }
 }
 
 fn summary(reports: &[(&Named, Report)]) -> String {
@@ -75,8 +88,8 @@ fn summary(reports: &[(&Named, Report)]) -> String {
     let odds: f64 = reports.iter().flat_map(|(_, r)| r.passes()).map(|p| p.omission_odds()).sum();
     format!(
         "{} scenarios, {states} states, {} verdicts: {} as expected or not foretold, {} different, \
-         {} inconclusive.\n\"holds\" means: no counterexample within the bounds of the scenario \
-         (odds that a hash collision hid a state: {odds:.0e}).\nNot covered: {}.",
+         {} inconclusive.\nThe odds that a hash collision hid a state: {odds:.0e}. \
+         Not covered: {}.",
         reports.len(),
         judgements().count(),
         count(Outcome::AsExpected),

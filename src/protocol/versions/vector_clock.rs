@@ -93,10 +93,11 @@ impl Clocked {
         limit: Option<u8>,
         written: Written,
     ) -> Clocked {
-        let counter = self.clock().counter(coordinator).max(context.counter(coordinator)) + 1;
+        let counter =
+            self.clock().counter(coordinator).max(context.counter(coordinator)).saturating_add(1);
         let mut clock = context.clone();
         let stamp = if limit.is_some() { stamp } else { Stamp::default() };
-        clock.0.insert(coordinator, (counter, stamp));
+        clock.0.remove(&coordinator);
         if let Some(limit) = limit {
             clock.truncate(usize::from(limit.saturating_sub(1)));
         }

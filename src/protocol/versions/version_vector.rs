@@ -101,7 +101,10 @@ impl FromIterator<Dot> for VersionVector {
 
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}e{}", self.node, self.epoch.0)
+        match self.epoch.0 {
+            0 => write!(f, "{}", self.node),
+            epoch => write!(f, "{}e{epoch}", self.node),
+        }
     }
 }
 
