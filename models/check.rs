@@ -154,8 +154,8 @@ impl Report {
 
 /// What no scenario can ask yet, so that no verdict speaks of it.
 pub const NEVER_COVERED: &str = "lost disks, partitions, sloppy quorums, changes of membership, \
-                                 clocks that disagree, buffered writes, messages between\
-                                 client and node that are lost";
+                                 clocks that disagree, buffered writes, requests and answers \
+                                 lost or repeated between client and node";
 
 impl Report {
     /// The cluster under which a property was judged: `linearizable` has a pass of its own.

@@ -227,7 +227,7 @@ impl<S: Space> Search<'_, S> {
     fn limit(&mut self) -> Option<Stopped> {
         self.measure();
         let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
-        if over(self.limits.states, self.progress.unique) {
+        if over(self.limits.states, self.progress.unique) || self.visited.is_full() {
             Some(Stopped::States)
         } else if over(self.limits.memory_bytes, self.progress.memory_bytes) {
             Some(Stopped::Memory)
@@ -297,6 +297,11 @@ impl Visited {
         }
         path.reverse();
         path
+    }
+
+    /// Whether the numbers of states, 32 bits wide, are about to run out.
+    fn is_full(&self) -> bool {
+        self.states.len() as u64 + (1 << 24) > u64::from(u32::MAX)
     }
 
     fn bytes(&self) -> u64 {

@@ -4,7 +4,7 @@
 //! the cluster model. Actors are numbered nodes first: node `n` is actor `n`, client `c` of a
 //! cluster of N nodes is actor N + c.
 
-use crate::world::{ClusterModel, Disk, write_node};
+use crate::world::{ClusterModel, Disk, client_of, request_id, write_node};
 use ::stateright::actor::{Actor, Id, Out, model_timeout};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Effect, Effects, Input, Start, Timer};
@@ -151,7 +151,7 @@ impl DynamoNode {
             match effect {
                 Effect::Send { to, message } => out.send(peer(to), Msg::Peer(message)),
                 Effect::Reply { id, answer } => {
-                    let client = Id::from(self.nodes + id.client.0 as usize);
+                    let client = Id::from(self.nodes + client_of(id.client));
                     out.send(client, Msg::Answer(id, answer));
                 }
                 Effect::SetTimer { timer, .. } if self.has_timers => {
@@ -244,6 +244,12 @@ impl ScriptedClient {
         ScriptedClient { model, client }
     }
 
+    /// The name of the request that is open after these answers.
+    fn open(&self, answers: &[Answer]) -> RequestId {
+        let session = self.model.plan().session_after(self.client, answers);
+        request_id(self.client, session, answers.len())
+    }
+
     fn ask<A: Actor<Msg = Msg>>(&self, answers: &[Answer], out: &mut Out<A>) {
         let step = self.model.plan().step(self.client, answers.len());
         let contact = step.and_then(|step| step.contact);
@@ -281,9 +287,8 @@ impl Actor for ScriptedClient {
         msg: Msg,
         out: &mut Out<Self>,
     ) {
-        let step = state.answers.len();
         match msg {
-            Msg::Answer(id, answer) if id == crate::world::request_id(self.client, step) => {
+            Msg::Answer(id, answer) if id == self.open(&state.answers) => {
                 state.to_mut().answers.push(answer);
                 out.save(Saved::Answers(state.answers.clone()));
                 self.ask(&state.answers, out);

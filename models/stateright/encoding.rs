@@ -7,7 +7,7 @@ use crate::explore::Space;
 use crate::scenario::{Property, Scenario, Schedule, Versioning};
 use crate::seal::Sealed;
 use crate::world::{
-    ClusterModel, Envelope, Host, ModelError, Process, Seen, State, Violated, request_id,
+    ClusterModel, Envelope, Host, ModelError, Process, Seen, State, Violated, client_of,
 };
 use ::stateright::Model;
 use ::stateright::actor::{ActorModel, ActorModelAction, ActorModelState, LossyNetwork, Network};
@@ -130,28 +130,30 @@ pub fn seen(state: &EncodedState) -> Vec<Seen> {
         ParticipantState::Node(_) => None,
     });
     let seen = |(client, received): (usize, &Vec<Answer>)| {
-        let open = request_id(client, received.len());
+        let open = |id: RequestId| {
+            client_of(id.client) == client && id.sequence == received.len() as u64 + 1
+        };
         let mut answers = received.clone();
-        match answer_in_flight(state, open) {
+        match answer_in_flight(state, &open) {
             // Only when it arrives will the client ask its next step.
             Some(answer) => {
                 answers.push(answer);
                 Seen { answers, has_called: false }
             }
-            None => Seen { answers, has_called: !is_request_in_flight(state, open) },
+            None => Seen { answers, has_called: !is_request_in_flight(state, &open) },
         }
     };
     clients.enumerate().map(seen).collect()
 }
 
-fn is_request_in_flight(state: &EncodedState, id: RequestId) -> bool {
+fn is_request_in_flight(state: &EncodedState, is_open: &dyn Fn(RequestId) -> bool) -> bool {
     let mut messages = state.network.iter_deliverable();
-    messages.any(|message| matches!(message.msg, Msg::Ask(asked) if asked.id == id))
+    messages.any(|message| matches!(message.msg, Msg::Ask(asked) if is_open(asked.id)))
 }
 
-fn answer_in_flight(state: &EncodedState, id: RequestId) -> Option<Answer> {
+fn answer_in_flight(state: &EncodedState, is_open: &dyn Fn(RequestId) -> bool) -> Option<Answer> {
     let answers = state.network.iter_deliverable().filter_map(|message| match message.msg {
-        Msg::Answer(of, answer) if *of == id => Some(answer),
+        Msg::Answer(of, answer) if is_open(*of) => Some(answer),
         _ => None,
     });
     answers.min().cloned()

@@ -159,3 +159,49 @@ duplicates = 1
     let done = explore(&model(toml), &asked, Limits::default(), &mut |_| true);
     assert_eq!((done.stopped, done.refuted.len()), (None, 0));
 }
+
+/// The states from which an unfinished client gets no further without another fault.
+fn stuck(model: ClusterModel) -> usize {
+    struct Watched(ClusterModel, RefCell<usize>);
+    impl Space for Watched {
+        type State = State;
+        type Action = Action;
+        fn initial(&self) -> State {
+            self.0.initial()
+        }
+        fn actions(&self, state: &State) -> Vec<Action> {
+            let actions = self.0.actions(state);
+            let clients = 0..self.0.plan().clients();
+            let unfinished = |client: usize| {
+                let client_state = &state.clients[client];
+                client_state.waiting.is_some()
+                    || self.0.plan().step(client, client_state.done.into()).is_some()
+            };
+            if clients.into_iter().any(unfinished) && actions.iter().all(Action::is_fault) {
+                *self.1.borrow_mut() += 1;
+            }
+            actions
+        }
+        fn step(&self, state: &State, action: &Action) -> State {
+            self.0.step(state, action)
+        }
+        fn violated(&self, state: &State) -> Violated {
+            state.violated
+        }
+    }
+    let watched = Watched(model, RefCell::default());
+    let done = explore(&watched, &[], Limits::default(), &mut |_| true);
+    assert_eq!(done.stopped, None, "the space is explored to its end");
+    watched.1.into_inner()
+}
+
+#[test]
+fn no_client_waits_for_ever() {
+    for name in
+        ["forwarding-unavailable", "timeouts-last-writer-wins", "everything-311", "crash-322"]
+    {
+        let file = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(file).expect("the scenario is there");
+        assert_eq!(stuck(model(&text)), 0, "{name}");
+    }
+}

@@ -10,7 +10,7 @@ use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::stateright::{
     ActorEncoding, Encoded, EncodedState, EncodingError, ParticipantState, explorer_path, seen,
 };
-use dynamo_models::world::{Action, ClusterModel, Disk, Process, State, Violated};
+use dynamo_models::world::{Action, ClusterModel, Disk, Process, State, Violated, client_of};
 use dynamo_protocol::door::Effect;
 use dynamo_protocol::message::Answer;
 use dynamo_protocol::node::Node;
@@ -44,7 +44,7 @@ impl Space for Recorded {
         let state = self.0.explain(state, action, &mut |_, effects| {
             for effect in &effects.0 {
                 if let Effect::Reply { id, answer } = effect {
-                    answers[id.client.0 as usize].push(answer.clone());
+                    answers[client_of(id.client)].push(answer.clone());
                 }
             }
         });

@@ -179,6 +179,7 @@ fn reason(why: Ignored) -> &'static str {
         Ignored::Duplicate => "it has seen the request before",
         Ignored::Stale => "the request is finished or never was its own",
         Ignored::ForeignObject => "the object is of another versioning scheme",
+        Ignored::KeyTooLong => "the key is too long",
         Ignored::Stranger => "the sender is no member",
     }
 }

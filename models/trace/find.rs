@@ -30,8 +30,12 @@ pub fn counterexample(
 ) -> Result<Found, ModelError> {
     let refuted = |&&(_, expected): &&(_, _)| expected == Some(Expectation::Refuted);
     let expected = scenario.expect.iter().find(refuted).map(|&(property, _)| property);
+    let asked_for = property.is_some();
     if let Some(property) = property.or(expected) {
-        return look(scenario, &[property], limits, report);
+        let found = look(scenario, &[property], limits, report)?;
+        if asked_for || !matches!(found, Found::Holds) {
+            return Ok(found);
+        }
     }
     let asked = scenario.expect.iter().map(|&(property, _)| property);
     let (history, main): (Vec<_>, Vec<_>) = asked.partition(|&p| p == Property::Linearizable);

@@ -5,7 +5,7 @@
 //! labels can meet; the arrows carry only the first word of their message.
 
 use super::{End, Event, Flight, Step, Trace};
-use crate::world::Action;
+use crate::world::{Action, client_of};
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::Message;
 use std::fmt::Write;
@@ -320,7 +320,7 @@ fn answer(step: &Step) -> Option<(NodeId, usize, String)> {
         Event::Answers { node, client, answer } => {
             let text = answer.to_string();
             let word = text.split([':', '{', '(']).next().unwrap_or_default().trim();
-            Some((*node, usize::try_from(client.0).ok()?, word.to_string()))
+            Some((*node, client_of(*client), word.to_string()))
         }
         _ => None,
     })

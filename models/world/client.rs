@@ -4,7 +4,7 @@ use super::ClusterModel;
 use super::action::Action;
 use super::ghost::Phase;
 use super::plan::{Puts, request_id};
-use super::state::{State, Waiting};
+use super::state::{Client, State, Waiting};
 use crate::scenario::Op;
 use dynamo_protocol::door::Input;
 use dynamo_protocol::ids::{Key, NodeId, RequestId};
@@ -72,7 +72,7 @@ impl ClusterModel {
     /// Whether the node that a client waits for has lost its request.
     fn is_lost(&self, state: &State, client: usize) -> bool {
         let script = &state.clients[client];
-        let id = request_id(client, usize::from(script.done));
+        let id = request_id(client, script.session, usize::from(script.done));
         let waits =
             |waiting: &Waiting| state.up(waiting.node).is_some_and(|node| node.is_pending(id));
         script.waiting.as_ref().is_some_and(|waiting| !waits(waiting))
@@ -80,7 +80,7 @@ impl ClusterModel {
 
     /// A client's next request.
     pub(super) fn request(&self, state: &State, client: usize, step: usize) -> Request {
-        let id = request_id(client, step);
+        let id = request_id(client, state.clients[client].session, step);
         let Some(next) = self.plan().step(client, step) else {
             unreachable!("calls are only offered for steps that exist")
         };
@@ -119,7 +119,7 @@ impl ClusterModel {
         let index = self.plan().keys().iter().position(|k| k == key).unwrap_or(0);
         self.begin_get(state, reader, 0, node, index);
         let request =
-            Request { id: request_id(reader, 0), key: key.clone(), operation: Operation::Get };
+            Request { id: request_id(reader, 0, 0), key: key.clone(), operation: Operation::Get };
         self.ask(state, node, request)
     }
 
@@ -163,7 +163,7 @@ impl ClusterModel {
     ) -> Option<Answered> {
         let client = state.client_index(id.client)?;
         let step = usize::from(state.clients[client].done);
-        if id != request_id(client, step) {
+        if id != request_id(client, state.clients[client].session, step) {
             return None;
         }
         let waiting = state.clients[client].waiting.take()?;
@@ -179,6 +179,7 @@ impl ClusterModel {
             previous: memory.read,
         };
         let put = self.plan().put(client, step);
+        let ends_session = self.plan().ends_session(client, step, &answer);
         match (answer, put) {
             (Answer::Stored, Some(put)) => {
                 memory.own = memory.own.with(Puts::one(put));
@@ -199,8 +200,10 @@ impl ClusterModel {
                 state.ghost.end(operation, Phase::Returned(memory.read));
             }
             (Answer::Refused(_), Some(_)) => state.ghost.end(operation, Phase::Absent),
-            // A client goes on as a new session: it knows nothing.
-            _ => state.clients[client].memory.clear(),
+            _ => {}
+        }
+        if ends_session {
+            new_session(&mut state.clients[client]);
         }
         self.forget(state, client);
         Some(answered)
@@ -211,7 +214,7 @@ impl ClusterModel {
         let script = &mut state.clients[client];
         script.waiting = None;
         script.done += 1;
-        script.memory.clear();
+        new_session(script);
         self.forget(state, client);
     }
 
@@ -242,4 +245,10 @@ impl ClusterModel {
             }
         }
     }
+}
+
+/// A client goes on as somebody who knows nothing.
+fn new_session(client: &mut Client) {
+    client.memory.clear();
+    client.session = client.done;
 }

@@ -20,14 +20,14 @@ pub(crate) use describe::write_node;
 pub use disk::Disk;
 pub use ghost::{Ghost, Operation, Phase};
 pub use observe::Seen;
-pub use plan::{Plan, Puts, request_id};
+pub use plan::{Plan, Puts, client_of, request_id};
 pub use state::{Client, Envelope, Host, Memory, Process, Spent, State, Violated, Waiting};
 
 use crate::scenario::{self, Faults, Property, Scenario, Schedule};
 use crate::seal::Sealed;
 use dynamo_protocol::config::{Config, ConfigError, ReadRepair};
 use dynamo_protocol::door::{Ambient, Effects, Input, Start, Timer};
-use dynamo_protocol::ids::{Key, NodeId};
+use dynamo_protocol::ids::{Key, NodeId, RequestId};
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::ring::{Layout, LayoutError, Member, Ring, Strategy};
@@ -206,7 +206,16 @@ impl ClusterModel {
         let worked_on = |host: &Sealed<Host>| {
             host.up().is_some_and(|other| other.id() != node && other.is_pending(id))
         };
-        in_flight || state.nodes.iter().any(worked_on)
+        in_flight || (self.forwards(node, id) && state.nodes.iter().any(worked_on))
+    }
+
+    /// Whether `node` can only have forwarded `id`: then an owner's work on it can still answer it.
+    /// Nobody answers a coordinator but the replicas, whose messages are in flight.
+    fn forwards(&self, node: NodeId, id: RequestId) -> bool {
+        self.plan.key_of_request(id).is_some_and(|key| {
+            let list = self.config.ring().preference_list(&self.plan.keys()[key]);
+            !list.contains_primary(node)
+        })
     }
 
     fn crash(&self, state: &mut State, node: NodeId) {

@@ -42,7 +42,11 @@ impl ClusterModel {
         let mut violated = Violated::default();
         self.call_all(&mut state, clients);
         while let Some((client, answer)) = self.next_answer(&state, clients) {
-            let id = request_id(client, usize::from(state.clients[client].done));
+            let id = request_id(
+                client,
+                state.clients[client].session,
+                usize::from(state.clients[client].done),
+            );
             let Some(answered) = self.answer(&mut state, id, answer) else { break };
             self.judge_answer(&state, &answered, &mut violated);
             self.call_all(&mut state, clients);
@@ -63,7 +67,8 @@ impl ClusterModel {
         for answer in answers {
             let step = usize::from(state.clients[client].done);
             self.replay_call(&mut state, client, step);
-            self.answer(&mut state, request_id(client, step), answer.clone());
+            let id = request_id(client, state.clients[client].session, step);
+            self.answer(&mut state, id, answer.clone());
         }
         Some(self.request(&state, client, answers.len()))
     }

@@ -3,6 +3,7 @@
 
 use crate::scenario::{Op, Scenario, Step};
 use dynamo_protocol::ids::{ClientId, Key, RequestId, Value};
+use dynamo_protocol::message::Answer;
 
 /// A set of puts and deletes, by their number in script order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,13 +140,35 @@ impl Plan {
     pub fn operation_name(&self, operation: usize) -> String {
         let client = self.first_operation.iter().rposition(|&first| first <= operation);
         let client = client.unwrap_or(0);
-        request_id(client, operation - self.first_operation[client]).to_string()
+        request_id(client, 0, operation - self.first_operation[client]).to_string()
     }
 
     /// The put that a request id names.
     pub fn put_of_request(&self, id: RequestId) -> Option<usize> {
         let step = usize::try_from(id.sequence).ok()?.checked_sub(1)?;
-        self.put(usize::try_from(id.client.0).ok()?, step)
+        self.put(client_of(id.client), step)
+    }
+
+    /// The key that a client's request is about.
+    pub fn key_of_request(&self, id: RequestId) -> Option<usize> {
+        let step = usize::try_from(id.sequence).ok()?.checked_sub(1)?;
+        Some(self.key(self.step(client_of(id.client), step)?))
+    }
+
+    /// Whether a client that gets this answer goes on as a new session: a put may then be applied
+    /// later, or nobody has answered at all.
+    pub fn ends_session(&self, client: usize, step: usize, answer: &Answer) -> bool {
+        match answer {
+            Answer::TimedOut => true,
+            Answer::QuorumUnavailable { .. } => self.put(client, step).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The session in which a client asks next after these answers.
+    pub fn session_after(&self, client: usize, answers: &[Answer]) -> u8 {
+        let last = (0..answers.len()).rfind(|&i| self.ends_session(client, i, &answers[i]));
+        last.map_or(0, |step| step as u8 + 1)
     }
 
     /// Whether the client, before its step `next`, must keep what it last read of `key`: a later put
@@ -166,7 +189,16 @@ impl Plan {
     }
 }
 
-/// The name of a client's step as a request.
-pub fn request_id(client: usize, step: usize) -> RequestId {
-    RequestId { client: ClientId(client as u64), sequence: step as u64 + 1 }
+/// Sessions whose ids are equal modulo this are of one client.
+const SESSION_STRIDE: u64 = 16;
+
+/// The name of a client's step as a request, in the session that began at step `session`.
+pub fn request_id(client: usize, session: u8, step: usize) -> RequestId {
+    let client = client as u64 + SESSION_STRIDE * u64::from(session);
+    RequestId { client: ClientId(client), sequence: step as u64 + 1 }
+}
+
+/// The client that a session is of.
+pub fn client_of(session: ClientId) -> usize {
+    (session.0 % SESSION_STRIDE) as usize
 }

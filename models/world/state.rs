@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::ghost::Ghost;
-use super::plan::Puts;
+use super::plan::{Puts, client_of};
 use crate::scenario::{Faults, Property};
 use crate::seal::Sealed;
 use dynamo_protocol::door::Timer;
@@ -71,6 +71,8 @@ pub struct Envelope {
 pub struct Client {
     /// Steps that have been answered.
     pub done: u8,
+    /// The step at which its session began: after a timeout it goes on as a new one.
+    pub session: u8,
     /// The node that is to answer, and the puts that were acknowledged before the call.
     pub waiting: Option<Waiting>,
     /// What a later step or judgement needs of each key.
@@ -197,7 +199,7 @@ impl State {
 
     /// The place of a client that waits, by the id in its requests.
     pub fn client_index(&self, client: ClientId) -> Option<usize> {
-        usize::try_from(client.0).ok().filter(|&index| index < self.clients.len())
+        Some(client_of(client)).filter(|&index| index < self.clients.len())
     }
 }
 

@@ -1,10 +1,8 @@
 //! Names for requests that are never given twice.
 
+use crate::wire::SESSION_RANDOM_BITS as RANDOM_BITS;
 use dynamo_protocol::ids::{ClientId, RequestId};
 use std::time::SystemTime;
-
-/// Low bits of a session's id that are random; the rest is its start in milliseconds since 1970.
-const RANDOM_BITS: u32 = 22;
 
 /// A client session: ids grow with the time of its start, requests count from 1.
 #[derive(Clone, Copy, Debug)]

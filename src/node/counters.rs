@@ -63,6 +63,7 @@ pub fn of_note(note: Note) -> &'static str {
         Note::Ignored(Ignored::Duplicate) => "ignored-duplicate",
         Note::Ignored(Ignored::Stale) => "ignored-stale",
         Note::Ignored(Ignored::ForeignObject) => "ignored-foreign-object",
+        Note::Ignored(Ignored::KeyTooLong) => "ignored-key-too-long",
         Note::Ignored(Ignored::Stranger) => "ignored-stranger",
     }
 }

@@ -7,6 +7,7 @@ use super::socket::{NodeSocket, Received};
 use super::timers::Timers;
 use super::{NodeError, start};
 use crate::wire::codec::Frame;
+use crate::wire::session_started_ms;
 use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::Request;
@@ -71,7 +72,15 @@ struct Delays {
 /// Microseconds since 1970, never going back while the process lives.
 struct Clock(u64);
 
+/// How far a client's clock may be ahead of this node's.
+const MAX_CLOCK_LEAD_MS: u64 = 60 * 60 * 1000;
+
 impl Clock {
+    /// Milliseconds since 1970.
+    fn now_ms(&mut self) -> u64 {
+        self.ambient().stamp.0 / 1000
+    }
+
     fn ambient(&mut self) -> Ambient {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.0 = self.0.max(now.as_micros() as u64);
@@ -131,8 +140,9 @@ impl Server {
         while !self.stopper.stopped.load(Ordering::SeqCst) {
             self.wait(&mut events)?;
             let now = Instant::now();
-            self.fire_timers(now);
+            // What has arrived counts before silence does.
             self.receive(now)?;
+            self.fire_timers(now);
             self.commit()?;
             self.socket.flush(&mut self.counters);
             self.expire(now);
@@ -201,6 +211,10 @@ impl Server {
     /// A request's answer goes where its first copy came from; a copy of it changes nothing.
     fn request(&mut self, address: SocketAddr, request: Request, now: Instant) {
         let id = request.id;
+        if session_started_ms(id.client) > self.clock.now_ms() + MAX_CLOCK_LEAD_MS {
+            // It would push the sessions of honest clients out of memory, and for good.
+            return self.counters.count("refused-future-session");
+        }
         if !self.node.is_pending(id) {
             self.clients.insert(id, address);
         }

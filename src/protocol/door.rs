@@ -131,6 +131,8 @@ pub enum Ignored {
     Stale,
     /// The object is of another versioning scheme.
     ForeignObject,
+    /// The key is longer than [`crate::limits::MAX_KEY_BYTES`].
+    KeyTooLong,
     /// The sender is no member of the cluster.
     Stranger,
 }

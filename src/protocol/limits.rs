@@ -20,5 +20,5 @@ pub const MAX_CONTEXT_ACTORS: usize = 1024;
 pub const MAX_IN_FLIGHT: usize = 16 * 1024;
 
 /// Client sessions of which a node remembers the highest put that it was asked for. Beyond it the
-/// oldest session is forgotten, and whatever it still sends is refused.
+/// oldest session is forgotten, and whatever it still puts is answered "maybe applied", not done.
 pub const MAX_SESSIONS: u64 = 64 * 1024;

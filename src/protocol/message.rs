@@ -58,7 +58,8 @@ pub enum Answer {
         /// Replicas that had to.
         need: u8,
     },
-    /// Nobody knows: no answer came in time.
+    /// Nobody knows: no answer came in time, or the session is so old that it is forgotten whether
+    /// the put was applied. Go on as a new session.
     TimedOut,
     /// The request was *not* applied, and never will be: ask again under a new sequence number.
     Refused(Refusal),
@@ -77,8 +78,6 @@ pub enum Refusal {
     NotAnOwner,
     /// The key's values would exceed [`crate::limits::MAX_OBJECT_BYTES`].
     ObjectTooLarge,
-    /// The session is so old that the node has forgotten it; start a new one.
-    SessionForgotten,
     /// The key has [`crate::limits::MAX_SIBLINGS`] siblings; read and resolve them first.
     TooManySiblings,
     /// The value is longer than [`crate::limits::MAX_VALUE_BYTES`].
@@ -154,6 +153,16 @@ impl Message {
         }
     }
 
+    /// The key that a replica is told or asked about. A forwarded request has a refusal of its own.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Message::Replicate { key, .. }
+            | Message::Read { key, .. }
+            | Message::Repair { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
     /// Whether it answers a question: once the asker has finished the request it means nothing.
     pub fn is_answer(&self) -> bool {
         matches!(
@@ -214,7 +223,6 @@ impl fmt::Display for Refusal {
             Refusal::KeyTooLong => "the key is too long",
             Refusal::NotAnOwner => "the node does not own the key",
             Refusal::ObjectTooLarge => "the key's values would be too large together",
-            Refusal::SessionForgotten => "the session is too old; start a new one",
             Refusal::TooManySiblings => {
                 "the key has too many siblings; read and resolve them first"
             }

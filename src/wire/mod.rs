@@ -10,6 +10,15 @@ pub mod caller;
 pub mod codec;
 pub mod fragments;
 
+/// Low bits of a client session's id that are random; the rest is when it started, in milliseconds
+/// since 1970.
+pub(crate) const SESSION_RANDOM_BITS: u32 = 22;
+
+/// When a client session started by its own clock, in milliseconds since 1970.
+pub(crate) fn session_started_ms(client: dynamo_protocol::ids::ClientId) -> u64 {
+    client.0 >> SESSION_RANDOM_BITS
+}
+
 /// Bytes that the kernel is asked to hold for a socket in each direction: a few of the largest
 /// objects, which arrive as a burst.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;

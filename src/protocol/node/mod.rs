@@ -122,6 +122,9 @@ impl<S: Store> Node<S> {
         if !self.config.ring().contains(from) || from == self.id {
             return effects.ignore(Ignored::Stranger);
         }
+        if message.key().is_some_and(|key| key.0.len() > limits::MAX_KEY_BYTES) {
+            return effects.ignore(Ignored::KeyTooLong);
+        }
         if self.state.suspects.remove(&from) {
             effects.note(Note::Trusts(from));
         }

@@ -33,11 +33,20 @@ impl<S: Store> Node<S> {
         let context = context.unwrap_or_else(|| self.config.versioning().empty_context());
         let written = Written { by: id, value };
         let (object, dot) = self.new_version(&key, &context, written, ambient);
-        if let Some(refusal) = too_much(&object) {
+        let refusal = too_much(&object).or_else(|| self.unsound(&object, id));
+        if let Some(refusal) = refusal {
             return self.answer(origin, id, Answer::Refused(refusal), effects);
         }
         self.record(&key, &object, dot, effects);
         self.spread(origin, id, key, object, effects);
+    }
+
+    /// A context that claims events of the future would make the new version look replaced, and
+    /// one of too many actors would make the key's own context too long to come back.
+    fn unsound(&self, object: &Object, id: RequestId) -> Option<Refusal> {
+        let is_held = object.siblings().any(|written| written.by == id);
+        let returns = self.config.versioning().admits_context(&object.context());
+        (!is_held || !returns).then_some(Refusal::ForeignContext)
     }
 
     /// The key's object with the new version, and the version's dot.
@@ -173,8 +182,8 @@ impl<S: Store> Node<S> {
                 return false;
             }
             None if Some(id.client) <= self.sessions().1 => {
-                let refused = Answer::Refused(Refusal::SessionForgotten);
-                self.answer(origin, id, refused, effects);
+                // It may have been applied before its session was forgotten.
+                self.answer(origin, id, Answer::TimedOut, effects);
                 return false;
             }
             _ => self.remember(id),

@@ -7,7 +7,7 @@ use dynamo_protocol::limits::*;
 use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Request};
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::{
-    Actor, Context, Dot, Epoch, Incarnation, VersionVector, Versioning,
+    Actor, Context, Dot, Epoch, Incarnation, Stamp, VersionVector, Versioning, WriteStamp,
 };
 
 const STORED: Answer = Answer::Stored;
@@ -44,6 +44,10 @@ fn keys() {
     let answers_past = both_answers(&n0, put_of(MAX_KEY_BYTES + 1, 1));
     assert_eq!(answers_past, [too_long.clone(), too_long.clone()]);
 
+    let read = |bytes| Message::Read { id: id(1), key: Key(vec![7; bytes]) };
+    assert!(!sent(&n0.clone().hear(1, read(MAX_KEY_BYTES))).is_empty());
+    assert_eq!(n0.clone().hear(1, read(MAX_KEY_BYTES + 1)), ignored(Ignored::KeyTooLong));
+
     let get = |bytes| Request { operation: Operation::Get, ..put_of(bytes, 0) };
     let mut n0 = alone();
     assert_ne!(answers(&n0.ask(get(MAX_KEY_BYTES)))[0], too_long);
@@ -69,14 +73,31 @@ fn contexts() {
     };
     let n0 = Setup { w: 1, ..USUAL }.node(0);
     let over = |actors| write(1, Some(context(actors)), Some("a"));
-    assert_eq!(both_answers(&n0, over(MAX_CONTEXT_ACTORS)), [STORED, STORED]);
+    // The coordinator's own dot needs a place too: what it stores must fit into a context.
+    assert_eq!(both_answers(&n0, over(MAX_CONTEXT_ACTORS - 1)), [STORED, STORED]);
     let foreign = refusal(Refusal::ForeignContext);
-    let past = both_answers(&n0, over(MAX_CONTEXT_ACTORS + 1));
-    assert_eq!(past, [foreign.clone(), foreign.clone()]);
+    for actors in [MAX_CONTEXT_ACTORS, MAX_CONTEXT_ACTORS + 1] {
+        assert_eq!(both_answers(&n0, over(actors)), [foreign.clone(), foreign.clone()]);
+    }
 
     let of_another_scheme = Versioning::LastWriterWins.empty_context();
     let request = write(1, Some(of_another_scheme), Some("a"));
     assert_eq!(both_answers(&n0, request), [foreign.clone(), foreign]);
+}
+
+#[test]
+fn a_context_of_the_future_is_refused_and_never_answered_stored() {
+    let n0 = Setup { w: 1, versioning: Versioning::LastWriterWins, ..USUAL }.node(0);
+    let stamp = WriteStamp { stamp: Stamp(u64::MAX), node: NodeId(9) };
+    let first = write(1, Some(Context::Stamp(Some(stamp))), Some("a"));
+    let mut poisoned = n0.clone();
+    assert_eq!(answers(&poisoned.ask(first)), [STORED]);
+    // At the end of time no later write can win, so none is acknowledged.
+    assert_eq!(
+        answers(&poisoned.ask(write(2, None, Some("A")))),
+        [refusal(Refusal::ForeignContext)]
+    );
+    assert_eq!(poisoned.values(), ["a"]);
 }
 
 #[test]
@@ -204,11 +225,11 @@ fn sessions_within_the_limit_are_all_remembered() {
 }
 
 #[test]
-fn beyond_the_limit_the_oldest_session_is_forgotten_and_refused() {
+fn beyond_the_limit_the_oldest_session_is_forgotten_and_its_puts_are_maybe_applied() {
     let mut n0 = remembering(MAX_SESSIONS, &[10, 20]);
     assert_eq!(answers(&n0.ask(put(30, "a"))), [STORED]);
     assert_eq!(sessions(&n0), (MAX_SESSIONS, Some(10)));
-    let forgotten = refusal(Refusal::SessionForgotten);
+    let forgotten = Answer::TimedOut;
     assert_eq!(both_answers(&n0, put(10, "a")), [forgotten.clone(), forgotten.clone()]);
     assert_eq!(both_answers(&n0, put(9, "a")), [forgotten.clone(), forgotten]);
     assert_eq!(n0.ask(put(20, "a")), ignored(Ignored::Duplicate));
@@ -222,7 +243,7 @@ fn a_forgotten_session_stays_forgotten() {
     n0.ask(put(5, "a"));
     n0.ask(put(30, "a"));
     assert_eq!(sessions(&n0), (MAX_SESSIONS, Some(10)));
-    assert_eq!(answers(&n0.ask(put(10, "a"))), [refusal(Refusal::SessionForgotten)]);
+    assert_eq!(answers(&n0.ask(put(10, "a"))), [Answer::TimedOut]);
 }
 
 #[test]
