@@ -89,7 +89,7 @@ fn contexts() {
 fn a_context_of_the_future_is_refused_and_never_answered_stored() {
     let n0 = Setup { w: 1, versioning: Versioning::LastWriterWins, ..USUAL }.node(0);
     let stamp = WriteStamp { stamp: Stamp(u64::MAX), node: NodeId(9) };
-    let first = write(1, Some(Context::Stamp(Some(stamp))), Some("a"));
+    let first = write(5, Some(Context::Stamp(Some(stamp))), Some("a"));
     let mut poisoned = n0.clone();
     assert_eq!(answers(&poisoned.ask(first)), [STORED]);
     // At the end of time no later write can win, so none is acknowledged.
