@@ -1,8 +1,8 @@
 //! Frames that are larger than a datagram, put together from their pieces.
 //!
 //! A lost piece is a lost frame: nobody asks for it again, the incomplete frame is forgotten after
-//! [`Limits::max_age`]. What incomplete frames may take is bounded in number and bytes, in all and
-//! for each sender, so that neither garbage nor one loud peer keeps others from being heard.
+//! [`Limits::max_age`]. What incomplete frames may take is bounded in number and bytes in all, and in
+//! number for each sender, so that garbage cannot fill the memory.
 
 use super::codec::{Header, MAX_PIECE_BYTES, Refused};
 use std::collections::BTreeMap;
