@@ -3,6 +3,7 @@
 mod cli;
 
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -15,8 +16,9 @@ fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(code) => code,
+        Err(error) if cli::is_closed_output(&error) => cli::CLOSED_OUTPUT.into(),
         Err(error) => {
-            eprintln!("dynamo: {error:#}");
+            let _ = writeln!(std::io::stderr(), "dynamo: {error:#}");
             cli::BAD_USAGE.into()
         }
     }

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,10 @@ struct User {
 impl User {
     fn new() -> User {
         let folder = tempfile::tempdir().unwrap();
-        // Three ports in a row that nobody has, different for different processes.
-        let start = 20_000 + (std::process::id() as u16 % 5_000) * 8;
+        // Three ports in a row that nobody has, different for different processes and users.
+        static USERS: AtomicU16 = AtomicU16::new(0);
+        let user = USERS.fetch_add(1, Ordering::Relaxed);
+        let start = 20_000 + (std::process::id() as u16 % 5_000) * 8 + user * 100;
         let free = |port: &u16| {
             (*port..port + NODES).all(|port| std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok())
         };
@@ -91,8 +94,46 @@ fn text(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(all).unwrap())
 }
 
+/// A pipe that nobody reads.
+fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
 fn contexts(folder: &Path) -> usize {
     fs::read_dir(folder.join("dynamo/contexts")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_node_outlives_the_reader_of_its_log() {
+    let mut user = User::new();
+    user.start(&["--nodes", "3"]);
+    user.stop();
+    let config = user.data().join("n0.toml");
+    let mut command = user.command(&["node", "--config"]);
+    let mut node = command
+        .arg(config)
+        .env("DYNAMO_LOG", "debug")
+        .stderr(closed_pipe())
+        .spawn()
+        .expect("dynamo runs");
+    let deadline = Instant::now() + PATIENCE;
+    // With two nodes of three away there is no quorum, but there is an answer.
+    while !user.run(&["get", "cart"]).1.contains("1 of 2 replicas") {
+        assert_eq!(node.try_wait().unwrap(), None, "the node has died");
+        assert!(Instant::now() < deadline, "the node does not answer");
+    }
+    let id = node.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(node.wait().unwrap().success());
+}
+
+#[test]
+fn an_address_that_is_none_is_explained() {
+    let (code, said) = User::new().run(&["get", "--node", "127.0.0.1:7400", "cart"]);
+    assert_eq!(code, Some(64));
+    assert!(said.contains("write an IP address and a port, as in 127.0.0.1:7400"), "{said}");
 }
 
 #[test]
@@ -116,6 +157,21 @@ fn a_session_at_the_terminal() {
     let (code, said) = text(&user.cluster_command(&["--nodes", "3"]).output().unwrap());
     assert_eq!(code, Some(64));
     assert!(said.contains("cannot listen on"), "{said}");
+
+    // So is one that wants the same data at other ports, before it has changed any file there.
+    let config = fs::read_to_string(user.data().join("n0.toml")).unwrap();
+    let elsewhere = user.port - NODES;
+    let port = elsewhere.to_string();
+    let mut rival = user.command(&["cluster", "--nodes", "3", "--port", &port, "--data"]);
+    let (code, said) = text(&rival.arg(user.data()).output().unwrap());
+    assert_eq!(code, Some(64));
+    assert!(said.contains("a cluster is running in"), "{said}");
+    assert_eq!(fs::read_to_string(user.data().join("n0.toml")).unwrap(), config);
+
+    // Nobody reads the answer: no panic.
+    let mut unread = user.command(&["get", "cart"]);
+    unread.stdout(closed_pipe());
+    assert_eq!(text(&unread.output().unwrap()), (Some(141), String::new()));
     user.stop();
     let (code, said) = text(&user.cluster_command(&["--nodes", "5"]).output().unwrap());
     assert_eq!(code, Some(64));

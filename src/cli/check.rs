@@ -4,6 +4,7 @@ mod progress;
 mod question;
 mod text;
 
+use super::say;
 use anyhow::Context as _;
 use clap::Args;
 use dynamo_models::check::{Outcome, Report, check};
@@ -25,6 +26,7 @@ const DEFAULT_SUITE: &str = "models/scenarios";
 Examples:
   dynamo check                                    the default suite, models/scenarios/
   dynamo check models/scenarios/lecture-322-concurrent.toml
+  dynamo check models/scenarios/lecture-322-concurrent.toml --property monotonic-reads
   dynamo check --n 3 --r 2 --w 2                  the standard two-client scenario, no file needed
   dynamo check --n 3 --r 1 --w 1 --nodes 4 --faults crashes=1,drops=1
   dynamo check --n 3 --r 2 --w 2 --print          print that scenario as a file to start from
@@ -33,7 +35,7 @@ Exit codes: 0 every verdict as expected, 1 some verdict differs, 2 inconclusive 
 first, or Ctrl-C), 64 bad usage or input.")]
 pub(crate) struct CheckArgs {
     /// Scenario files, or folders of them
-    #[arg(value_name = "FILE|FOLDER", conflicts_with = "Question")]
+    #[arg(value_name = "FILE|FOLDER", conflicts_with_all = question::OF_A_SCENARIO)]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     question: Question,
@@ -66,14 +68,14 @@ struct Named {
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let scenarios = args.scenarios()?;
     if args.question.print {
-        scenarios.iter().for_each(|named| print!("{}", named.scenario.to_toml()));
+        scenarios.iter().try_for_each(|named| say(named.scenario.to_toml()))?;
         return Ok(ExitCode::SUCCESS);
     }
     static INTERRUPTED: AtomicBool = AtomicBool::new(false);
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
     let reports = check_all(&scenarios, &args, &INTERRUPTED)?;
     if !args.json {
-        text::print(&reports);
+        say(text::text(&reports))?;
     }
     if reports.len() < scenarios.len() {
         eprintln!("interrupted: {} of {} scenarios checked", reports.len(), scenarios.len());
@@ -102,21 +104,28 @@ fn check_all<'a>(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.unwrap_or(cores).clamp(1, scenarios.len().max(1));
     let meters = Meters::new(scenarios.len());
-    let next = AtomicUsize::new(0);
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let stopped = || interrupted.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
     let reports = Mutex::new(Vec::new());
     let work = || {
-        while let Some((place, named)) = take(&next, scenarios, interrupted) {
+        while let Some((place, named)) = take(&next, scenarios, &stopped) {
             let meter = meters.start(&named.name);
             let mut report = |progress: &Progress| {
                 meter.show(progress);
-                !interrupted.load(Ordering::Relaxed)
+                !stopped()
             };
             let checked = check(&named.scenario, limits, &mut report);
             meter.finish();
-            if let (true, Ok(report)) = (args.json, &checked) {
-                println!("{}", text::json(&named.name, report));
+            let checked = checked.with_context(|| named.name.clone()).and_then(|report| {
+                if args.json && !failed.load(Ordering::Relaxed) {
+                    say(format_args!("{}\n", text::json(&named.name, &report)))?;
+                }
+                Ok(report)
+            });
+            if checked.is_err() {
+                // Nothing good comes of the others: bad input, or nobody reads the output.
+                failed.store(true, Ordering::Relaxed);
             }
-            let checked = checked.with_context(|| named.name.clone());
             reports.lock().expect("no thread panics here").push((place, checked));
         }
     };
@@ -133,9 +142,9 @@ fn check_all<'a>(
 fn take<'a>(
     next: &AtomicUsize,
     scenarios: &'a [Named],
-    interrupted: &AtomicBool,
+    stopped: &impl Fn() -> bool,
 ) -> Option<(usize, &'a Named)> {
-    if interrupted.load(Ordering::Relaxed) {
+    if stopped() {
         return None;
     }
     let place = next.fetch_add(1, Ordering::Relaxed);
@@ -156,7 +165,8 @@ impl CheckArgs {
         }
         let mut scenarios = Vec::new();
         for (file, is_named) in files {
-            let scenario = Scenario::load(&file)?;
+            let mut scenario = Scenario::load(&file)?;
+            self.question.narrow(&mut scenario);
             if is_named || self.all || scenario.tier == Tier::Default {
                 let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
                 scenarios.push(Named { name: name.into_owned(), scenario });
@@ -179,7 +189,8 @@ fn collect(path: &Path, files: &mut Vec<(PathBuf, bool)>) -> anyhow::Result<()> 
     let context = || format!("cannot list {}", path.display());
     let entries: Result<Vec<_>, _> = std::fs::read_dir(path).with_context(context)?.collect();
     let paths = entries.with_context(context)?.into_iter().map(|entry| entry.path());
-    let is_scenario = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+    let is_scenario =
+        |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml") && !path.is_dir();
     let mut found: Vec<PathBuf> = paths.filter(is_scenario).collect();
     anyhow::ensure!(!found.is_empty(), "{} holds no .toml file", path.display());
     found.sort();

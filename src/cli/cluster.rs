@@ -1,5 +1,6 @@
 //! `dynamo cluster`: a cluster on this machine.
 
+use super::tell;
 use anyhow::{Context, Result, bail};
 use dynamo::node::local::{Event, LocalCluster, Plan};
 use dynamo::node::scheme::{ReadRepair, Versioning};
@@ -117,9 +118,9 @@ fn await_start(cluster: &mut LocalCluster, inbox: &Receiver<Event>) -> Result<Op
     let mut failed = None;
     loop {
         match inbox.recv_timeout(LOOK_EVERY) {
-            Ok(Event::Line(name, line)) => eprintln!("{name} | {line}"),
+            Ok(Event::Line(name, line)) => tell(format_args!("{name} | {line}")),
             Ok(Event::Ended(name, status)) => {
-                eprintln!("error: {name} did not start ({})", how(status));
+                tell(format_args!("error: {name} did not start ({})", how(status)));
                 cluster.ended();
                 failed = Some(ExitCode::FAILURE);
             }
@@ -127,7 +128,7 @@ fn await_start(cluster: &mut LocalCluster, inbox: &Receiver<Event>) -> Result<Op
             Err(_) if failed.is_some() => break,
             Err(_) if cluster.is_ready()? => return Ok(None),
             Err(_) if Instant::now() > deadline => {
-                eprintln!("error: the nodes do not answer; see what they print");
+                tell("error: the nodes do not answer; see what they print");
                 failed = Some(ExitCode::FAILURE);
             }
             Err(_) => {}
@@ -139,25 +140,36 @@ fn await_start(cluster: &mut LocalCluster, inbox: &Receiver<Event>) -> Result<Op
 fn welcome(cluster: &LocalCluster, folder: &Path, temporary: bool) {
     let addresses: Vec<String> = cluster.addresses().iter().map(ToString::to_string).collect();
     let fate = if temporary { ", removed at the end" } else { "" };
-    println!("{} nodes are up: {}", addresses.len(), addresses.join(" "));
-    println!("data in {}{fate}", folder.display());
-    println!("in another terminal:");
-    println!("  dynamo put cart apples --node {}", addresses[0]);
-    println!("  dynamo get cart --node {}", addresses[addresses.len() - 1]);
-    println!("Ctrl-C ends the cluster");
+    // A cluster goes on when nobody reads what it prints.
+    let _ = super::say(format_args!(
+        "{count} nodes are up: {all}\n\
+         data in {folder}{fate}\n\
+         in another terminal:\n  \
+           dynamo put cart apples --node {first}\n  \
+           dynamo get cart --node {last}\n\
+         Ctrl-C ends the cluster\n",
+        count = addresses.len(),
+        all = addresses.join(" "),
+        folder = folder.display(),
+        first = addresses[0],
+        last = addresses[addresses.len() - 1],
+    ));
 }
 
 /// Passes on what the nodes say until somebody or everybody stops.
 fn serve(cluster: &mut LocalCluster, inbox: &Receiver<Event>, folder: &Path) -> ExitCode {
     for event in inbox {
         match event {
-            Event::Line(name, line) => eprintln!("{name} | {line}"),
+            Event::Line(name, line) => tell(format_args!("{name} | {line}")),
             Event::Stop => break,
             Event::Ended(name, status) => {
-                eprintln!("{name} has ended ({}); to bring it back:", how(status));
-                eprintln!("  dynamo node --config {}", folder.join(name + ".toml").display());
+                tell(format_args!("{name} has ended ({}); to bring it back:", how(status)));
+                tell(format_args!(
+                    "  dynamo node --config {}",
+                    folder.join(name + ".toml").display()
+                ));
                 if cluster.ended() == 0 {
-                    eprintln!("error: no node is left");
+                    tell("error: no node is left");
                     return ExitCode::FAILURE;
                 }
             }
@@ -173,11 +185,11 @@ fn await_end(cluster: &mut LocalCluster, inbox: &Receiver<Event>) {
     let deadline = Instant::now() + STOP_TIMEOUT;
     while cluster.running() > 0 {
         match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Event::Line(name, line)) => eprintln!("{name} | {line}"),
+            Ok(Event::Line(name, line)) => tell(format_args!("{name} | {line}")),
             Ok(Event::Ended(..)) => drop(cluster.ended()),
             Ok(Event::Stop) => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                eprintln!("error: {} nodes do not end", cluster.running());
+                tell(format_args!("error: {} nodes do not end", cluster.running()));
                 return;
             }
         }

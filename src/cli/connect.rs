@@ -17,6 +17,7 @@ pub(super) struct ConnectArgs {
         num_args = 1..,
         value_delimiter = ',',
         env = "DYNAMO_NODES",
+        value_parser = address,
         default_values = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7403", "127.0.0.1:7404"]
     )]
     nodes: Vec<SocketAddr>,
@@ -32,6 +33,12 @@ pub(super) struct ConnectArgs {
     /// Neither use nor keep a context
     #[arg(long)]
     no_context: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let problem = "write an IP address and a port, as in 127.0.0.1:7400 (a key or value goes before \
+                   --node, or after --)";
+    text.parse().map_err(|_| problem.into())
 }
 
 impl ConnectArgs {

@@ -8,8 +8,7 @@ use dynamo_models::stateright::{
 };
 use dynamo_models::world::ClusterModel;
 use indicatif::ProgressBar;
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -77,6 +76,8 @@ pub(crate) fn run(args: ExploreArgs) -> anyhow::Result<ExitCode> {
         scenario.expect = vec![(property, None)];
     }
     let address = free_address(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)))?;
+    // The search may take long; nobody else shall get the port meanwhile.
+    let held = TcpListener::bind(address).with_context(|| format!("{address} is taken"))?;
     let (sender, ends) = channel();
     let interrupts = sender.clone();
     ctrlc::set_handler(move || drop(interrupts.send(End::Interrupted)))
@@ -89,7 +90,7 @@ pub(crate) fn run(args: ExploreArgs) -> anyhow::Result<ExitCode> {
                 model = model.with_history();
             }
             let asked = model.asked().collect();
-            page.open(model, asked, READ_THE_TEXT)
+            page.open(held, model, asked, READ_THE_TEXT)
         }
         Encoding::Actor => {
             let encoding = ActorEncoding::new(&scenario)?;
@@ -97,7 +98,7 @@ pub(crate) fn run(args: ExploreArgs) -> anyhow::Result<ExitCode> {
             if let Some(property) = args.property.filter(|_| asked.is_empty()) {
                 bail!("{property} needs the order of all steps; use --encoding cluster");
             }
-            page.open(encoding.model(), asked, ICONS)
+            page.open(held, encoding.model(), asked, ICONS)
         }
     }
 }
@@ -110,8 +111,10 @@ struct Page {
 }
 
 impl Page {
+    /// Searches, then serves at the port that is `held` until then.
     fn open<M: Explorable>(
         self,
+        held: TcpListener,
         model: M,
         asked: Vec<Property>,
         hint: &str,
@@ -121,16 +124,13 @@ impl Page {
             return Ok(ExitCode::SUCCESS);
         };
         let (sentence, path) = found;
+        drop(held);
         self.serve(model);
         if let Some(end) = self.wait_for_server() {
             return Ok(end);
         }
         let address = self.address;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{sentence}\nhttp://{address}{path}\n{hint}\nCtrl-C ends.")
-            .and_then(|()| out.flush())
-            .context("cannot write to standard output")?;
-        drop(out);
+        super::say(format_args!("{sentence}\nhttp://{address}{path}\n{hint}\nCtrl-C ends.\n"))?;
         Ok(self.ends.recv().map_or(ExitCode::SUCCESS, exit_code))
     }
 

@@ -2,6 +2,7 @@
 
 use super::connect::ConnectArgs;
 use super::contexts::hex;
+use super::say;
 use anyhow::Result;
 use dynamo::client::Read;
 use dynamo_protocol::ids::Key;
@@ -18,7 +19,8 @@ Examples:
 
 Prints one line for each sibling. More than one is a conflict: what you put next replaces them all,
 because the context of this read is kept in ~/.local/state/dynamo/contexts until that put (see
---context, --no-context). Exit code 1 if there is no value or no quorum.")]
+--context, --no-context). It is kept for the nodes named here: name the same ones in the put. Exit
+code 1 if there is no value or no quorum.")]
 pub(crate) struct GetArgs {
     /// The key
     key: String,
@@ -40,18 +42,19 @@ pub(crate) fn run(args: GetArgs) -> Result<ExitCode> {
         args.connect.contexts(&args.key).store(context)?;
     }
     if args.connect.json {
-        println!("{}", as_json(&read));
+        say(format_args!("{}\n", as_json(&read)))?;
     } else {
-        print(&read);
+        print(&read)?;
     }
     let found = matches!(read, Read::Found { .. });
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(read: &Read) {
+fn print(read: &Read) -> Result<()> {
     match read {
         Read::Found { siblings, .. } => {
-            siblings.iter().for_each(|written| println!("{}", line(written)));
+            let lines = siblings.iter().map(|written| line(written) + "\n");
+            say(lines.collect::<String>())?;
             if siblings.len() > 1 {
                 eprintln!("{} siblings; the next put replaces them all", siblings.len());
             }
@@ -63,6 +66,7 @@ fn print(read: &Read) {
         }
         Read::TimedOut => eprintln!("timed out: no node answered; is the cluster running?"),
     }
+    Ok(())
 }
 
 /// Text as it is; anything that would not print as one line of text, escaped.

@@ -22,7 +22,10 @@ mod ring;
 #[cfg(feature = "check")]
 mod trace;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 /// Dynamo, written once: checked exhaustively, explored in the browser, run over UDP.
@@ -87,6 +90,29 @@ impl Cli {
         }
     }
 }
+
+/// Prints `text` on standard output.
+///
+/// # Errors
+/// Standard output is full or closed. A reader that has seen enough, such as `head`, is no panic.
+fn say(text: impl Display) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Prints a line on standard error, or nothing if nobody can read it there.
+#[cfg(feature = "node")]
+fn tell(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether `error` says that the reader of standard output has gone.
+pub(crate) fn is_closed_output(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// The exit code that shells give to a program whose reader has gone: 128 and SIGPIPE.
+pub(crate) const CLOSED_OUTPUT: u8 = 141;
 
 /// The exit code of bad usage or input, as `sysexits.h` has it.
 pub(crate) const BAD_USAGE: u8 = 64;

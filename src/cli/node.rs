@@ -1,5 +1,6 @@
 //! `dynamo node`: one node of a cluster.
 
+use super::tell;
 use anyhow::{Context, Result};
 use dynamo::node::Server;
 use dynamo::node::config::NodeConfig;
@@ -59,7 +60,7 @@ pub(crate) fn run(args: NodeArgs) -> Result<ExitCode> {
     }
     match server.run() {
         Ok(counters) => {
-            eprintln!("counters {counters}");
+            tell(format_args!("counters {counters}"));
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => Ok(failed(&config, &error)),
@@ -67,7 +68,7 @@ pub(crate) fn run(args: NodeArgs) -> Result<ExitCode> {
 }
 
 fn failed(config: &NodeConfig, error: &dynamo::node::NodeError) -> ExitCode {
-    eprintln!("error: node {}: {error}", config.node);
+    tell(format_args!("error: node {}: {error}", config.node));
     ExitCode::FAILURE
 }
 
@@ -80,5 +81,7 @@ fn log() {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
+        // A node goes on when nobody reads its log any more.
+        .log_internal_errors(false)
         .init();
 }

@@ -1,6 +1,7 @@
 //! `dynamo put`: write a key.
 
 use super::connect::ConnectArgs;
+use super::say;
 use anyhow::{Context, Result, bail};
 use dynamo::client::PutError;
 use dynamo_protocol::ids::{Key, Value};
@@ -47,6 +48,7 @@ pub(super) fn write(connect: &ConnectArgs, key: &str, value: Option<Value>) -> R
     let context = contexts.load()?;
     let blind = context.is_none();
     let (mut client, name) = (connect.client()?, Key::from(key));
+    let is_delete = value.is_none();
     let written = match value {
         Some(value) => client.put(&name, value, context),
         None => client.delete(&name, context),
@@ -55,15 +57,18 @@ pub(super) fn write(connect: &ConnectArgs, key: &str, value: Option<Value>) -> R
         contexts.clear();
     }
     if connect.json {
-        println!("{}", as_json(&written, blind));
+        say(format_args!("{}\n", as_json(&written, blind)))?;
     } else {
-        print(&written, blind);
+        print(&written, blind, is_delete);
     }
     Ok(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(written: &Result<(), PutError>, blind: bool) {
+fn print(written: &Result<(), PutError>, blind: bool, is_delete: bool) {
     match written {
+        Ok(()) if blind && is_delete => {
+            eprintln!("stored, blind: it covers nothing (get first to delete what is there)");
+        }
         Ok(()) if blind => eprintln!("stored, blind: it replaces nothing (get first to replace)"),
         Ok(()) => eprintln!("stored"),
         Err(error) => eprintln!("{error}"),

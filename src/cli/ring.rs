@@ -1,12 +1,11 @@
 //! `dynamo ring`: which nodes store which keys (paper §4.2, §4.3, §4.6 and §6.2).
 
-use anyhow::{Context, bail};
+use anyhow::{Context as _, bail};
 use comfy_table::{Table, presets};
 use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::ring::{Layout, Member, Position, Ring, Strategy};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::process::ExitCode;
 
 const DEFAULT_TOKENS: u32 = 128;
@@ -80,7 +79,7 @@ pub(crate) fn run(args: RingArgs) -> anyhow::Result<ExitCode> {
     } else {
         place_table(&places, !down.is_empty())
     };
-    writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")?;
+    super::say(format_args!("{text}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,7 +11,7 @@ use super::scheme::Scheme;
 use crate::wire::caller::{Caller, PING_TIMEOUT};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The file that says what the cluster in a folder is; written once all its nodes are born.
 const PLAN: &str = "cluster.toml";
+
+/// The file that a running cluster holds locked.
+const LOCK: &str = "lock";
 
 /// What a local cluster is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +136,8 @@ pub struct LocalCluster {
     /// While this is held, the nodes run.
     inputs: Vec<ChildStdin>,
     running: usize,
+    /// Held while the cluster runs.
+    _lock: File,
 }
 
 impl LocalCluster {
@@ -150,8 +155,9 @@ impl LocalCluster {
         let configs = plan.configs(folder)?;
         let addresses = plan.addresses()?;
         addresses.iter().try_for_each(|&address| check_free(address))?;
-        let is_new = Plan::read(folder)?.is_none();
         fs::create_dir_all(folder).with_context(|| format!("cannot use {}", folder.display()))?;
+        let lock = lock(folder)?;
+        let is_new = Plan::read(folder)?.is_none();
         let (mut inputs, running) = (Vec::new(), configs.len());
         for config in &configs {
             let file = write_config(folder, config)?;
@@ -159,7 +165,7 @@ impl LocalCluster {
             let is_born = Disk::exists(&config.data);
             inputs.push(spawn(binary, &file, is_new && !is_born, &config.node, events)?);
         }
-        Ok(LocalCluster { addresses, inputs, running })
+        Ok(LocalCluster { addresses, inputs, running, _lock: lock })
     }
 
     /// Whether every node answers.
@@ -185,9 +191,7 @@ impl LocalCluster {
     /// # Errors
     /// One sentence if the file cannot be written.
     pub fn born(plan: &Plan, folder: &Path) -> Result<()> {
-        let file = folder.join(PLAN);
-        fs::write(&file, toml::to_string(plan)?)
-            .with_context(|| format!("cannot write {}", file.display()))
+        write(&folder.join(PLAN), &toml::to_string(plan)?)
     }
 
     /// Where the nodes are.
@@ -221,9 +225,32 @@ fn check_free(address: SocketAddr) -> Result<()> {
 
 fn write_config(folder: &Path, config: &NodeConfig) -> Result<PathBuf> {
     let file = folder.join(format!("{}.toml", config.node));
-    fs::write(&file, toml::to_string(config)?)
-        .with_context(|| format!("cannot write {}", file.display()))?;
+    write(&file, &toml::to_string(config)?)?;
     Ok(file)
+}
+
+/// Makes `text` the content of `file`: all of it, or nothing if the disk is full.
+fn write(file: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(file).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let fresh = file.with_extension("new");
+    let written = fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, file));
+    written.with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Takes `folder` for one cluster, before the files of a running one are overwritten.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let cannot = || format!("cannot use {}", path.display());
+    let file = File::options().create(true).append(true).open(&path).with_context(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("a cluster is running in {}; stop it, or choose another --data", folder.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+    }
 }
 
 fn spawn(

@@ -2,9 +2,13 @@
 
 use clap::Args;
 use dynamo_models::scenario::{
-    Cluster, Expectation, Faults, Property, Quorum, ReadRepair, Scenario, Versioning,
+    Cluster, Faults, Property, Quorum, ReadRepair, Scenario, Versioning,
 };
 use std::time::Duration;
+
+/// The settings that make a scenario, and so cannot be used beside a file that holds one.
+pub(super) const OF_A_SCENARIO: [&str; 9] =
+    ["n", "r", "w", "nodes", "versioning", "clock_limit", "read_repair", "faults", "print"];
 
 /// The standard two-client scenario under these settings.
 #[derive(Args)]
@@ -35,7 +39,7 @@ pub(crate) struct Question {
     #[arg(long, requires = "n", value_name = "KIND=COUNT,...", value_parser = faults)]
     faults: Option<Faults>,
     /// Ask only this property (may be repeated)
-    #[arg(long, requires = "n", value_name = "PROPERTY")]
+    #[arg(long, value_name = "PROPERTY")]
     property: Vec<Property>,
     /// Print the scenario as a file, check nothing
     #[arg(long, requires = "n")]
@@ -58,11 +62,23 @@ impl Question {
         };
         cluster.check().map_err(|problem| anyhow::anyhow!("{problem}"))?;
         let mut scenario = Scenario::standard(cluster, self.faults.unwrap_or_default());
-        if !self.property.is_empty() {
-            let asked = |p: &(Property, Option<Expectation>)| self.property.contains(&p.0);
-            scenario.expect.retain(asked);
-        }
+        self.narrow(&mut scenario);
         Ok(Some(scenario))
+    }
+
+    /// Lets `scenario` ask the properties of `--property` only, in the usual order. One that it does
+    /// not ask by itself is asked with no expectation.
+    pub(crate) fn narrow(&self, scenario: &mut Scenario) {
+        if self.property.is_empty() {
+            return;
+        }
+        let expected = |property| {
+            let mut known = scenario.expect.iter();
+            known.find_map(|&(p, expected)| (p == property).then_some(expected)).flatten()
+        };
+        let asked =
+            Property::ALL.iter().copied().filter(|property| self.property.contains(property));
+        scenario.expect = asked.map(|property| (property, expected(property))).collect();
     }
 
     fn versioning(&self) -> anyhow::Result<Versioning> {

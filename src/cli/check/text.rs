@@ -8,16 +8,18 @@ use dynamo_models::scenario::Property;
 use dynamo_models::trace::{Trace, text};
 use serde_json::json;
 
-/// Prints the table; the counterexamples too, if there is only one scenario or they surprise.
-pub(super) fn print(reports: &[(&Named, Report)]) {
-    if let [(_, report)] = reports {
-        println!("{}\n", report.header());
-    }
-    println!("{}\n\n{}", table(reports).trim_fmt(), legend());
-    println!("{}", summary(reports));
+/// The table; the counterexamples too, if there is only one scenario or they surprise.
+pub(super) fn text(reports: &[(&Named, Report)]) -> String {
+    let header = match reports {
+        [(_, report)] => format!("{}\n\n", report.header()),
+        _ => String::new(),
+    };
+    let mut text =
+        format!("{header}{}\n\n{}\n{}\n", table(reports).trim_fmt(), legend(), summary(reports));
     for (named, report) in reports {
-        counterexamples(named, report, reports.len() == 1);
+        counterexamples(named, report, reports.len() == 1, &mut text);
     }
+    text
 }
 
 /// One line a scenario, one column a property.
@@ -99,9 +101,9 @@ fn summary(reports: &[(&Named, Report)]) -> String {
     )
 }
 
-/// Prints shortest counterexamples: of every refuted property, or only of those that surprise.
+/// Adds shortest counterexamples: of every refuted property, or only of those that surprise.
 /// Properties with the same trace share one.
-fn counterexamples(named: &Named, report: &Report, all: bool) {
+fn counterexamples(named: &Named, report: &Report, all: bool, out: &mut String) {
     let mut shown = Vec::new();
     for judgement in &report.judgements {
         let Verdict::Refuted(actions) = &judgement.verdict else { continue };
@@ -110,9 +112,8 @@ fn counterexamples(named: &Named, report: &Report, all: bool) {
         }
         shown.push(actions);
         let model = report.model_of(judgement.property);
-        println!("\n{}: {}", named.name, judgement.property);
-        let trace = Trace::new(&model, Some(judgement.property), actions);
-        println!("{}", text::text(&trace));
+        let trace = text::text(&Trace::new(&model, Some(judgement.property), actions));
+        *out += &format!("\n{}: {}\n{trace}\n", named.name, judgement.property);
     }
 }
 

@@ -1,0 +1,68 @@
+//! `dynamo check` as a user runs it.
+#![cfg(feature = "check")]
+
+use serde_json::Value;
+use std::process::{Command, Output, Stdio};
+
+const QUESTION: &[&str] = &["--n", "2", "--r", "1", "--w", "1"];
+
+fn check(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dynamo"));
+    command.arg("check").args(arguments).current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+fn text(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).expect("text is UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    text(check(arguments).output().expect("dynamo runs"))
+}
+
+/// A scenario file in a folder of its own, which also holds a folder that is called like one.
+fn scenario(folder: &std::path::Path) -> String {
+    let (code, printed, _) = run(&[QUESTION, &["--print"]].concat());
+    assert_eq!(code, Some(0));
+    std::fs::create_dir(folder.join("more.toml")).expect("a folder");
+    let file = folder.join("scenario.toml");
+    let expect = "\n[expect]\nread-your-writes = \"holds\"\nmonotonic-reads = \"holds\"\n";
+    std::fs::write(&file, printed + expect).expect("a file");
+    file.to_str().expect("text is UTF-8").to_owned()
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_panic() {
+    for flags in [&[][..], &["--json"], &["--print"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = check(&[QUESTION, flags].concat());
+        let output = command.stdout(Stdio::from(writer)).output().expect("dynamo runs");
+        assert_eq!(text(output), (Some(141), String::new(), String::new()), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_file_can_be_asked_one_property() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = scenario(folder.path());
+    for path in [&file, folder.path().to_str().expect("text is UTF-8")] {
+        let flags = ["--json", "--property", "monotonic-reads", "--property", "unique-dots"];
+        let (code, stdout, stderr) = run(&[&[path], &flags[..]].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        let line: Value = serde_json::from_str(&stdout).expect("one JSON object");
+        let asked: Vec<_> = line["properties"].as_array().expect("a list").iter().collect();
+        let names: Vec<_> = asked.iter().map(|property| &property["name"]).collect();
+        assert_eq!(names, ["unique-dots", "monotonic-reads"]);
+        assert_eq!(asked[0]["expected"], Value::Null);
+        assert_eq!(asked[1]["expected"], "holds");
+    }
+}
+
+#[test]
+fn a_file_beside_settings_is_refused_and_only_what_was_given_is_named() {
+    let (code, _, stderr) = run(&["file.toml", "--n", "3"]);
+    assert_eq!(code, Some(64));
+    assert!(stderr.contains("--n <N>") && !stderr.contains("--versioning"), "{stderr}");
+}
