@@ -1,6 +1,6 @@
 //! A scenario's verdicts.
 
-use crate::explore::{Exploration, Limits, Progress, explore};
+use crate::explore::{Exploration, Limits, Progress, Stopped, explore};
 use crate::scenario::{Expectation, Property, Scenario};
 use crate::world::{Action, ClusterModel, ModelError};
 use std::time::Duration;
@@ -144,11 +144,10 @@ impl Report {
         self.passes().map(|pass| pass.elapsed).sum()
     }
 
-    /// Whether some pass was interrupted by the user.
-    pub fn was_interrupted(&self) -> bool {
-        let interrupted =
-            |pass: &Exploration<Action>| pass.stopped == Some(crate::explore::Stopped::Interrupted);
-        self.passes().any(interrupted)
+    /// The limit, or the interruption, that came before the end of the space, if one did.
+    pub fn limited_by(&self) -> Option<&'static str> {
+        let limited = self.passes().find(|pass| pass.hit_limit())?;
+        limited.stopped.map(Stopped::reason)
     }
 }
 

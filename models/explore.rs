@@ -77,6 +77,19 @@ pub enum Stopped {
     AllRefuted,
 }
 
+impl Stopped {
+    /// Why, for people.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Stopped::States => "the limit of states",
+            Stopped::Memory => "the limit of memory",
+            Stopped::Time => "the limit of time",
+            Stopped::Interrupted => "an interruption",
+            Stopped::AllRefuted => "every property asked is refuted",
+        }
+    }
+}
+
 /// How an exploration is going.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {

@@ -146,13 +146,12 @@ fn welcome(cluster: &LocalCluster, folder: &Path, temporary: bool) {
          data in {folder}{fate}\n\
          in another terminal:\n  \
            dynamo put cart apples --node {first}\n  \
-           dynamo get cart --node {last}\n\
+           dynamo get cart --node {first}\n\
          Ctrl-C ends the cluster\n",
         count = addresses.len(),
         all = addresses.join(" "),
         folder = folder.display(),
         first = addresses[0],
-        last = addresses[addresses.len() - 1],
     ));
 }
 

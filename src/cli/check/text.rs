@@ -17,6 +17,9 @@ pub(super) fn text(reports: &[(&Named, Report)]) -> String {
     let mut text =
         format!("{header}{}\n\n{}\n{}\n", table(reports).trim_fmt(), legend(), summary(reports));
     for (named, report) in reports {
+        if let Some(limit) = report.limited_by() {
+            text += &format!("{}: inconclusive, {limit} came first\n", named.name);
+        }
         counterexamples(named, report, reports.len() == 1, &mut text);
     }
     text
@@ -138,6 +141,7 @@ pub(super) fn json(name: &str, report: &Report) -> serde_json::Value {
         "unique": report.unique(),
         "generated": report.generated(),
         "depth": report.depth(),
+        "limited_by": report.limited_by(),
         "seconds": report.elapsed().as_secs_f64(),
         "bounds": report.bounds(),
         "excluded": report.excluded(),
