@@ -339,6 +339,7 @@ fn first_word(message: &Message) -> &'static str {
         Message::Forwarded { .. } => "forwarded",
         Message::Replicate { .. } => "replicate",
         Message::Replicated { .. } => "replicated",
+        Message::Confirm { .. } => "confirm",
         Message::Read { .. } => "read",
         Message::Copy { .. } => "copy",
         Message::NotAReplica { .. } => "not a replica",

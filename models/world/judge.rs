@@ -155,9 +155,9 @@ impl ClusterModel {
             }
         }
         state.network.iter().all(|envelope| match &envelope.message {
-            Message::Replicate { key, object, .. } | Message::Repair { key, object } => {
-                unique(place(key), object)
-            }
+            Message::Replicate { key, object, .. }
+            | Message::Confirm { key, object, .. }
+            | Message::Repair { key, object } => unique(place(key), object),
             _ => true,
         })
     }

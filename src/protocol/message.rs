@@ -119,14 +119,25 @@ pub enum Message {
     },
     /// My copy, if I have one.
     Copy {
-        /// Of that `Read`.
+        /// Of that `Read` or `Confirm`.
         id: RequestId,
         /// The copy.
         object: Option<Object>,
     },
+    /// Merge this object into your copy, and send me that copy once it is durable: a blocking get
+    /// counts what a replica shows that it holds, so that a late answer to an earlier question of
+    /// the same name counts for nothing that it does not hold.
+    Confirm {
+        /// On whose behalf.
+        id: RequestId,
+        /// The key.
+        key: Key,
+        /// The object that is to be returned.
+        object: Object,
+    },
     /// I am no replica of this key.
     NotAReplica {
-        /// Of that `Replicate` or `Read`.
+        /// Of that `Replicate`, `Read` or `Confirm`.
         id: RequestId,
     },
     /// Read repair (paper §5): merge this object into your copy; no answer is wanted.
@@ -146,6 +157,7 @@ impl Message {
             Message::Forwarded { id, .. }
             | Message::Replicate { id, .. }
             | Message::Replicated { id }
+            | Message::Confirm { id, .. }
             | Message::Read { id, .. }
             | Message::Copy { id, .. }
             | Message::NotAReplica { id } => Some(*id),
@@ -157,6 +169,7 @@ impl Message {
     pub fn key(&self) -> Option<&Key> {
         match self {
             Message::Replicate { key, .. }
+            | Message::Confirm { key, .. }
             | Message::Read { key, .. }
             | Message::Repair { key, .. } => Some(key),
             _ => None,
@@ -237,6 +250,7 @@ impl fmt::Display for Message {
             Message::Forward(request) => write!(f, "forward {request}"),
             Message::Forwarded { id, answer } => write!(f, "forwarded {id}: {answer}"),
             Message::Replicate { key, object, .. } => write!(f, "replicate {key}={object}"),
+            Message::Confirm { key, object, .. } => write!(f, "confirm {key}={object}"),
             Message::Replicated { id } => write!(f, "replicated {id}"),
             Message::Read { id, key } => write!(f, "read {key} for {id}"),
             Message::Copy { id, object: Some(object) } => write!(f, "copy for {id}: {object}"),

@@ -75,20 +75,6 @@ impl<S: Store> Node<S> {
         self.advance(id, get, effects);
     }
 
-    /// A replica has merged what a blocking get is about to return.
-    pub(super) fn get_confirmed(
-        &mut self,
-        id: RequestId,
-        mut get: Get,
-        from: NodeId,
-        effects: &mut Effects,
-    ) {
-        if let Stage::Confirming { holders, .. } = &mut get.stage {
-            holders.accept(from);
-        }
-        self.advance(id, get, effects);
-    }
-
     /// A replica refuses to serve the get.
     pub(super) fn get_refused(
         &mut self,
@@ -163,7 +149,7 @@ impl<S: Store> Node<S> {
             for owner in holders.silent() {
                 let (key, object) = (get.key.clone(), result.clone());
                 effects.note(Note::Repaired(owner));
-                effects.send(owner, Message::Replicate { id, key, object });
+                effects.send(owner, Message::Confirm { id, key, object });
             }
         }
         get.stage = Stage::Confirming { result, holders };

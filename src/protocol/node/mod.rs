@@ -134,6 +134,9 @@ impl<S: Store> Node<S> {
             Message::Replicate { id, key, object } => {
                 self.replicate(from, id, &key, &object, effects);
             }
+            Message::Confirm { id, key, object } => {
+                self.confirm_copy(from, id, &key, &object, effects);
+            }
             Message::Replicated { id } => self.replicated(from, id, effects),
             Message::Read { id, key } => self.read(from, id, &key, effects),
             Message::Copy { id, object } => self.copy(from, id, object, effects),

@@ -26,6 +26,23 @@ impl<S: Store> Node<S> {
         effects.send(from, Message::Replicated { id });
     }
 
+    pub(super) fn confirm_copy(
+        &mut self,
+        from: NodeId,
+        id: RequestId,
+        key: &Key,
+        object: &Object,
+        effects: &mut Effects,
+    ) {
+        if self.owns(key) && !self.config.versioning().admits(object) {
+            return effects.ignore(Ignored::ForeignObject);
+        }
+        if self.owns(key) {
+            self.merge(key, object);
+        }
+        self.read(from, id, key, effects);
+    }
+
     pub(super) fn repair(&mut self, key: &Key, object: &Object, effects: &mut Effects) {
         if !self.owns(key) {
             return effects.ignore(Ignored::Stale);
@@ -49,7 +66,6 @@ impl<S: Store> Node<S> {
     pub(super) fn replicated(&mut self, from: NodeId, id: RequestId, effects: &mut Effects) {
         match self.state.pending.remove(&id) {
             Some(Pending::Put(put)) => self.put_answered(id, put, from, true, effects),
-            Some(Pending::Get(get)) => self.get_confirmed(id, get, from, effects),
             other => self.stale(id, other, effects),
         }
     }

@@ -19,8 +19,8 @@ fn repair(object: Object) -> Message {
     Message::Repair { key: KEY.into(), object }
 }
 
-fn replicate(client: u64, object: Object) -> Message {
-    Message::Replicate { id: id(client), key: KEY.into(), object }
+fn confirm(client: u64, object: Object) -> Message {
+    Message::Confirm { id: id(client), key: KEY.into(), object }
 }
 
 fn timer(client: u64) -> Timer {
@@ -207,13 +207,37 @@ fn a_blocking_get_answers_when_enough_owners_hold_what_it_returns() {
     n3.hear(0, copy_for(1, None));
     let effects = n3.hear(1, copy_for(1, Some(object(1, "a"))));
     assert_eq!(answers(&effects), [], "only n1 holds it, and N-R+1 = 2 must");
-    let wanted = replicate(1, object(1, "a"));
+    let wanted = confirm(1, object(1, "a"));
     assert_eq!(sent(&effects), [(0, wanted.clone()), (2, wanted)]);
 
-    assert_eq!(n3.hear(1, replicated(1)), [], "n1 was counted already");
-    assert_eq!(n3.hear(3, replicated(1)), ignored(Ignored::Stranger));
-    assert_eq!(found(&n3.hear(0, replicated(1))), ["a"]);
+    let shown = || copy_for(1, Some(object(1, "a")));
+    assert_eq!(n3.hear(1, shown()), [], "n1 was counted already");
+    assert_eq!(n3.hear(3, shown()), ignored(Ignored::Stranger));
+    assert_eq!(found(&n3.hear(0, shown())), ["a"]);
     assert!(n3.is_at_rest());
+}
+
+#[test]
+fn a_blocking_get_counts_only_what_a_replica_shows_that_it_holds() {
+    // The get was asked twice under one name: what answers the first run must not confirm the second.
+    let mut n3 = with_r(2, ReadRepair::Blocking).node(3);
+    n3.ask(get(1));
+    n3.hear(0, copy_for(1, None));
+    n3.hear(1, copy_for(1, Some(object(1, "a").merge(&object(2, "b")))));
+    assert_eq!(n3.hear(0, replicated(1)), ignored(Ignored::Stale));
+    assert_eq!(n3.hear(0, copy_for(1, Some(object(1, "a")))), []);
+    let both = object(1, "a").merge(&object(2, "b"));
+    assert_eq!(found(&n3.hear(0, copy_for(1, Some(both)))), ["a", "b"]);
+}
+
+#[test]
+fn a_replica_merges_what_it_is_to_confirm_and_shows_its_whole_copy() {
+    let mut n1 = USUAL.node(1);
+    n1.hear(0, repair(object(2, "b")));
+    let effects = n1.hear(0, confirm(1, object(1, "a")));
+    let both = object(1, "a").merge(&object(2, "b"));
+    assert_eq!(sent(&effects), [(0, copy_for(1, Some(both.clone())))]);
+    assert_eq!(n1.copy(), Some(both));
 }
 
 #[test]
@@ -256,7 +280,7 @@ fn a_blocking_get_that_cannot_be_confirmed_fails_or_times_out() {
     let mut n0 = with_r(1, ReadRepair::Blocking).node(0);
     n0.hear(1, repair(object(1, "a")));
     n0.ask(get(1));
-    n0.hear(1, replicated(1));
+    n0.hear(1, copy_for(1, Some(object(1, "a"))));
     let mut late = n0.clone();
     let unavailable = Answer::QuorumUnavailable { got: 2, need: 3 };
     let effects = n0.fire(timer(1));

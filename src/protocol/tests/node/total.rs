@@ -96,12 +96,14 @@ fn answer() -> impl Strategy<Value = Answer> {
 fn message() -> impl Strategy<Value = Message> {
     let forwarded = (request_id(), answer());
     let keyed = (request_id(), key(), object());
+    let confirmed = (request_id(), key(), object());
     let read = (request_id(), key());
     let copy = (request_id(), option::of(object()));
     prop_oneof![
         request().prop_map(Message::Forward),
         forwarded.prop_map(|(id, answer)| Message::Forwarded { id, answer }),
         keyed.prop_map(|(id, key, object)| Message::Replicate { id, key, object }),
+        confirmed.prop_map(|(id, key, object)| Message::Confirm { id, key, object }),
         request_id().prop_map(|id| Message::Replicated { id }),
         read.prop_map(|(id, key)| Message::Read { id, key }),
         copy.prop_map(|(id, object)| Message::Copy { id, object }),
