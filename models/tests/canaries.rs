@@ -6,7 +6,7 @@ use dynamo_models::seal::Sealed;
 use dynamo_models::world::{Action, ClusterModel, Disk, Host, Process, State, Violated};
 use dynamo_protocol::door::{Effect, Ignored, Note};
 use dynamo_protocol::store::{RecordKey, Store};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 fn model(toml: &str) -> ClusterModel {
@@ -14,38 +14,64 @@ fn model(toml: &str) -> ClusterModel {
     ClusterModel::new(&scenario).expect("a valid cluster")
 }
 
-/// A cluster in which a crash empties the disk but for the node's name, and nobody notices: the
-/// node restarts as if nothing had happened and counts its epochs from the beginning (bug A2).
-struct Amnesiac(ClusterModel);
+/// The cluster model with a twist: `look` sees every state that is expanded and what can happen
+/// next, `step` takes the step.
+struct Twisted<L, S> {
+    model: ClusterModel,
+    look: L,
+    step: S,
+}
 
-impl Space for Amnesiac {
+impl<L, S> Space for Twisted<L, S>
+where
+    L: Fn(&State, &[Action]),
+    S: Fn(&ClusterModel, &State, &Action) -> State,
+{
     type State = State;
     type Action = Action;
 
     fn initial(&self) -> State {
-        self.0.initial()
+        self.model.initial()
     }
 
     fn actions(&self, state: &State) -> Vec<Action> {
-        self.0.actions(state)
+        let actions = self.model.actions(state);
+        (self.look)(state, &actions);
+        actions
     }
 
     fn step(&self, state: &State, action: &Action) -> State {
-        let mut after = self.0.step(state, action);
-        if let Action::Crash(node) = action {
-            let mut disk = Disk::default();
-            let identity = state.host(*node).disk().get(&RecordKey::Identity);
-            disk.put(RecordKey::Identity, identity.expect("it was bootstrapped"));
-            let host = Host { process: Process::Down(disk), timers: BTreeSet::new() };
-            after.nodes[node.0 as usize] = Sealed::new(host);
-            after.epochs[node.0 as usize] = 0;
-        }
-        after
+        (self.step)(&self.model, state, action)
     }
 
     fn violated(&self, state: &State) -> Violated {
         state.violated
     }
+}
+
+/// Explores a twisted cluster to its end.
+fn explore_all<L, S>(twisted: &Twisted<L, S>)
+where
+    L: Fn(&State, &[Action]),
+    S: Fn(&ClusterModel, &State, &Action) -> State,
+{
+    let done = explore(twisted, &[], Limits::default(), &mut |_| true);
+    assert_eq!(done.stopped, None, "the space is explored to its end");
+}
+
+/// A step in which a crash empties the disk but for the node's name, and nobody notices: the node
+/// restarts as if nothing had happened and counts its epochs from the beginning (bug A2).
+fn forgetful_step(model: &ClusterModel, state: &State, action: &Action) -> State {
+    let mut after = model.step(state, action);
+    if let Action::Crash(node) = action {
+        let mut disk = Disk::default();
+        let identity = state.host(*node).disk().get(&RecordKey::Identity);
+        disk.put(RecordKey::Identity, identity.expect("it was bootstrapped"));
+        let host = Host { process: Process::Down(disk), timers: BTreeSet::new() };
+        after.nodes[node.0 as usize] = Sealed::new(host);
+        after.epochs[node.0 as usize] = 0;
+    }
+    after
 }
 
 const TWO_PUTS_AND_A_CRASH: &str = r#"
@@ -69,7 +95,8 @@ fn a_disk_lost_unnoticed_uses_a_dot_twice_and_loses_a_write() {
     let asked = [Property::UniqueDots, Property::NoLostWrite];
     let sound = explore(&model, &asked, Limits::default(), &mut |_| true);
     assert_eq!((sound.stopped, sound.refuted.len()), (None, 0), "holds with its disk");
-    let broken = explore(&Amnesiac(model), &asked, Limits::default(), &mut |_| true);
+    let amnesiac = Twisted { model, look: |_: &State, _: &[Action]| {}, step: forgetful_step };
+    let broken = explore(&amnesiac, &asked, Limits::default(), &mut |_| true);
     let dots = broken.trace(Property::UniqueDots).expect("a dot names two values");
     // put v1, crash, restart, put v2: the message with v1 is still in flight.
     assert_eq!(dots.len(), 4, "{dots:?}");
@@ -77,41 +104,29 @@ fn a_disk_lost_unnoticed_uses_a_dot_twice_and_loses_a_write() {
 }
 
 /// Everything that nodes note on the way through a scenario's whole space.
-fn notes(toml: &str) -> BTreeSet<String> {
-    struct Watched(ClusterModel, RefCell<BTreeSet<String>>);
-    impl Space for Watched {
-        type State = State;
-        type Action = Action;
-        fn initial(&self) -> State {
-            self.0.initial()
-        }
-        fn actions(&self, state: &State) -> Vec<Action> {
-            self.0.actions(state)
-        }
-        fn step(&self, state: &State, action: &Action) -> State {
-            self.0.explain(state, action, &mut |_, effects| {
-                for effect in &effects.0 {
-                    let name = match effect {
-                        Effect::Note(Note::Siblings(_)) => "siblings",
-                        Effect::Note(Note::Repaired(_)) => "repaired",
-                        Effect::Note(Note::FreshEpoch(_)) => "fresh epoch",
-                        Effect::Note(Note::Suspects(_)) => "suspects",
-                        Effect::Note(Note::Trusts(_)) => "trusts",
-                        Effect::Note(Note::Ignored(Ignored::Duplicate)) => "duplicate put",
-                        _ => continue,
-                    };
-                    self.1.borrow_mut().insert(name.into());
-                }
-            })
-        }
-        fn violated(&self, state: &State) -> Violated {
-            state.violated
-        }
+fn notes(toml: &str) -> BTreeSet<&'static str> {
+    let noted = RefCell::new(BTreeSet::new());
+    let step = |model: &ClusterModel, state: &State, action: &Action| {
+        model.explain(state, action, &mut |_, effects| {
+            noted.borrow_mut().extend(effects.0.iter().filter_map(mechanism));
+        })
+    };
+    explore_all(&Twisted { model: model(toml), look: |_: &State, _: &[Action]| {}, step });
+    noted.into_inner()
+}
+
+/// The mechanism that a note shows to be reached.
+fn mechanism(effect: &Effect) -> Option<&'static str> {
+    let Effect::Note(note) = effect else { return None };
+    match note {
+        Note::Siblings(_) => Some("siblings"),
+        Note::Repaired(_) => Some("repaired"),
+        Note::FreshEpoch(_) => Some("fresh epoch"),
+        Note::Suspects(_) => Some("suspects"),
+        Note::Trusts(_) => Some("trusts"),
+        Note::Ignored(Ignored::Duplicate) => Some("duplicate put"),
+        Note::Ignored(_) => None,
     }
-    let watched = Watched(model(toml), RefCell::default());
-    let done = explore(&watched, &[], Limits::default(), &mut |_| true);
-    assert_eq!(done.stopped, None, "the space is explored to its end");
-    watched.1.into_inner()
 }
 
 #[test]
@@ -160,39 +175,20 @@ duplicates = 1
     assert_eq!((done.stopped, done.refuted.len()), (None, 0));
 }
 
-/// The states from which an unfinished client gets no further without another fault.
+/// How many states there are from which an unfinished client gets no further without another fault.
 fn stuck(model: ClusterModel) -> usize {
-    struct Watched(ClusterModel, RefCell<usize>);
-    impl Space for Watched {
-        type State = State;
-        type Action = Action;
-        fn initial(&self) -> State {
-            self.0.initial()
+    let (plan, stuck) = (model.plan().clone(), Cell::new(0));
+    let look = |state: &State, actions: &[Action]| {
+        let unfinished = |client: usize| {
+            let script = &state.clients[client];
+            script.waiting.is_some() || plan.step(client, script.done.into()).is_some()
+        };
+        if (0..plan.clients()).any(unfinished) && actions.iter().all(Action::is_fault) {
+            stuck.set(stuck.get() + 1);
         }
-        fn actions(&self, state: &State) -> Vec<Action> {
-            let actions = self.0.actions(state);
-            let clients = 0..self.0.plan().clients();
-            let unfinished = |client: usize| {
-                let client_state = &state.clients[client];
-                client_state.waiting.is_some()
-                    || self.0.plan().step(client, client_state.done.into()).is_some()
-            };
-            if clients.into_iter().any(unfinished) && actions.iter().all(Action::is_fault) {
-                *self.1.borrow_mut() += 1;
-            }
-            actions
-        }
-        fn step(&self, state: &State, action: &Action) -> State {
-            self.0.step(state, action)
-        }
-        fn violated(&self, state: &State) -> Violated {
-            state.violated
-        }
-    }
-    let watched = Watched(model, RefCell::default());
-    let done = explore(&watched, &[], Limits::default(), &mut |_| true);
-    assert_eq!(done.stopped, None, "the space is explored to its end");
-    watched.1.into_inner()
+    };
+    explore_all(&Twisted { model, look, step: ClusterModel::step });
+    stuck.get()
 }
 
 #[test]

@@ -231,11 +231,6 @@ impl<S: Store> Node<S> {
         &mut self.store
     }
 
-    /// What a crash leaves: the disk.
-    pub fn into_store(self) -> S {
-        self.store
-    }
-
     /// Whether the request is not finished here.
     pub fn is_pending(&self, id: RequestId) -> bool {
         self.state.pending.contains_key(&id)
