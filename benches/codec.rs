@@ -5,6 +5,7 @@ use dynamo::wire::codec::{self, Frame, Header};
 use dynamo::wire::fragments::{Fragments, Limits};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::message::Message;
+use dynamo_protocol::store::Durability;
 use dynamo_protocol::versions::{
     Actor, Dot, Epoch, Incarnation, NewVersion, Stamp, Versioning, Written,
 };
@@ -29,7 +30,8 @@ fn replicate(value_bytes: usize) -> Frame {
     let scheme = Versioning::Dotted;
     let context = scheme.empty_context();
     let object = scheme.put(&scheme.empty_object(), &context, NodeId(1), new, written);
-    let message = Message::Replicate { id, key: Key::from("0123456789abcdef"), object };
+    let (key, durability) = (Key::from("0123456789abcdef"), Durability::Durable);
+    let message = Message::Replicate { id, key, object, home: None, durability };
     Frame::Peer { from: NodeId(1), message }
 }
 

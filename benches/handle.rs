@@ -34,23 +34,13 @@ fn value() -> String {
 /// An owner that holds one version.
 fn owner() -> Host {
     let mut host = USUAL.node(0);
-    host.hear(1, repair(stored(1)));
+    host.hear(1, repair(version(1)));
     host
 }
 
 /// The version that a blind put through this node makes.
-fn stored(node: u64) -> Object {
+fn version(node: u64) -> Object {
     object_of(USUAL, node, 10 + node, &value())
-}
-
-fn repair(object: Object) -> Message {
-    let key = KEY.into();
-    Message::Repair { key, object }
-}
-
-fn replicate(object: Object) -> Message {
-    let (id, key) = (id(1), KEY.into());
-    Message::Replicate { id, key, object }
 }
 
 fn after(request: Request) -> Host {
@@ -70,12 +60,11 @@ fn all(bencher: &mut Criterion) {
     step(bencher, "put-at-owner", &owner, client(put()));
     step(bencher, "put-to-forward", &other, client(put()));
     step(bencher, "forwarded-put", &owner, peer(Message::Forward(put())));
-    step(bencher, "replicate-new", &owner, peer(replicate(stored(2))));
-    step(bencher, "replicate-known", &owner, peer(replicate(stored(1))));
+    step(bencher, "replicate-new", &owner, peer(replicate(1, version(2))));
+    step(bencher, "replicate-known", &owner, peer(replicate(1, version(1))));
     step(bencher, "replicated-reaching-w", &after(put()), peer(replicated(1)));
-    let read = Message::Read { id: id(1), key: KEY.into() };
-    step(bencher, "read", &owner, peer(read));
-    let copy = copy_for(1, Some(stored(1)));
+    step(bencher, "read", &owner, peer(read_for(1)));
+    let copy = copy_for(1, Some(version(1)));
     step(bencher, "copy-reaching-r", &after(get(1)), peer(copy));
     step(bencher, "request-timer", &after(put()), Input::Timer(Timer::Request(id(1))));
 }

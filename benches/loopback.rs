@@ -92,7 +92,7 @@ impl Load {
             let Some(sent_at) = self.sent_at.remove(&id) else { continue };
             end = Instant::now();
             latency.saturating_record(sent_at.elapsed().as_micros() as u64);
-            failed += u64::from(!matches!(answer, Answer::Stored | Answer::Found { .. }));
+            failed += u64::from(!matches!(answer, Answer::Stored { .. } | Answer::Found { .. }));
             if start.elapsed() < time {
                 self.send(RequestId { sequence: id.sequence + 1, ..id }, is_put);
             } else if self.sent_at.is_empty() {
@@ -123,7 +123,7 @@ impl Load {
         };
         let key = Key::from(format!("key-{number:012}").as_str());
         let node = self.nodes[(number % self.nodes.len() as u64) as usize];
-        let frame = Frame::Request(Request { id, key, operation });
+        let frame = Frame::Request(Request { id, key, operation, quorum: None });
         let datagrams =
             codec::encode(&frame, self.keys << 20 | id.sequence).expect("within limits");
         self.sent_at.insert(id, Instant::now());

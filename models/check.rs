@@ -1,7 +1,7 @@
 //! A scenario's verdicts.
 
-use crate::explore::{Exploration, Limits, Progress, Stopped, explore};
-use crate::scenario::{Expectation, Property, Scenario};
+use crate::explore::{Exploration, Limits, Marks, Progress, Stopped, explore};
+use crate::scenario::{Expectation, Mechanism, Property, Scenario};
 use crate::world::{Action, ClusterModel, ModelError};
 use std::time::Duration;
 
@@ -116,7 +116,31 @@ impl Judgement {
 impl Report {
     /// How the check ended.
     pub fn outcome(&self) -> Outcome {
-        self.judgements.iter().map(Judgement::outcome).max().unwrap_or(Outcome::AsExpected)
+        let reached = match self.unreached().next() {
+            None => Outcome::AsExpected,
+            Some(_) if self.limited_by().is_some() => Outcome::Inconclusive,
+            Some(_) => Outcome::Different,
+        };
+        self.judgements.iter().map(Judgement::outcome).fold(reached, Ord::max)
+    }
+
+    /// The mechanisms that were reached somewhere in the space.
+    pub fn reached(&self) -> impl Iterator<Item = Mechanism> {
+        let marks = self.marks();
+        Mechanism::ALL.iter().copied().filter(move |&it| marks.has(it as u32))
+    }
+
+    /// The mechanisms that the scenario demands and that were not reached. Where everything is
+    /// refuted nothing is said to hold, and not all was explored.
+    pub fn unreached(&self) -> impl Iterator<Item = Mechanism> {
+        let marks = self.marks();
+        let claims = self.passes().any(|pass| pass.stopped != Some(Stopped::AllRefuted));
+        let demanded = self.model.scenario().reaches.iter().copied();
+        demanded.filter(move |&it| claims && !marks.has(it as u32))
+    }
+
+    fn marks(&self) -> Marks {
+        self.passes().fold(Marks::default(), |all, pass| all.with(pass.marks))
     }
 
     /// Both passes together.
@@ -152,8 +176,7 @@ impl Report {
 }
 
 /// What no scenario can ask yet, so that no verdict speaks of it.
-pub const NEVER_COVERED: &str = "lost disks, partitions, sloppy quorums, changes of membership, \
-                                 clocks that disagree, buffered writes, requests and answers \
+pub const NEVER_COVERED: &str = "changes of membership, clocks that disagree, requests and answers \
                                  lost or repeated between client and node";
 
 impl Report {
@@ -170,7 +193,7 @@ impl Report {
         let steps: usize = scenario.clients.iter().map(Vec::len).sum();
         format!(
             "{} nodes, {} keys, {} clients with {steps} steps and one final read, {} crashes, \
-             {} drops, {} duplicates, {} premature timeouts",
+             {} drops, {} duplicates, {} premature timeouts, {} lost disks, {} partitions",
             scenario.cluster.nodes,
             self.model.plan().keys().len(),
             scenario.clients.len(),
@@ -178,6 +201,8 @@ impl Report {
             faults.drops,
             faults.duplicates,
             faults.timeouts,
+            faults.disk_losses,
+            faults.partitions,
         )
     }
 
@@ -189,6 +214,8 @@ impl Report {
             ("drops", faults.drops),
             ("duplicates", faults.duplicates),
             ("premature timeouts", faults.timeouts),
+            ("lost disks", faults.disk_losses),
+            ("partitions", faults.partitions),
         ];
         kinds.into_iter().filter(|(_, budget)| *budget == 0).map(|(kind, _)| kind).collect()
     }
@@ -200,7 +227,7 @@ impl Report {
         let mut lines = vec![
             scenario.title.clone(),
             format!(
-                "cluster   {} nodes, (N,R,W) = ({},{},{}), {} quorum, {}, read repair {}",
+                "cluster   {} nodes, (N,R,W) = ({},{},{}), {} quorum, {}, read repair {}{}",
                 cluster.nodes,
                 cluster.n,
                 cluster.r,
@@ -208,6 +235,7 @@ impl Report {
                 cluster.quorum,
                 cluster.versioning.name(),
                 cluster.read_repair,
+                cluster.unusual(),
             ),
         ];
         for key in self.model.plan().keys() {

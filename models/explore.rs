@@ -5,51 +5,26 @@
 //! the two newest layers are kept whole. A trace is rebuilt by stepping again from the start. Two
 //! states that shared a fingerprint would be taken for one: [`Exploration::omission_odds`] tells
 //! how likely that is, and the tests compare the counts with an explorer that keeps whole states.
+//!
+//! Most properties are judged at each state. Those that speak of continuations are decided here:
+//! `converges` over the graph of all steps, once the space is exhausted, `available-writes` and
+//! `available-reads` by a search of the space's own from each state.
+
+mod continuations;
+mod known;
+mod space;
+mod visited;
+
+pub use continuations::cut_off;
+pub use known::Known;
+pub use space::{Agreement, Marks, Space};
 
 use crate::scenario::Property;
 use crate::seal::fingerprint;
-use crate::world::{Action, ClusterModel, State, Violated};
-use hashbrown::HashTable;
-use std::hash::Hash;
+use crate::world::Violated;
+use continuations::Continuations;
 use std::time::{Duration, Instant};
-
-/// Something to explore.
-pub trait Space {
-    /// One state.
-    type State: Clone + Hash;
-    /// One step.
-    type Action: Clone;
-
-    /// Where it begins.
-    fn initial(&self) -> Self::State;
-    /// All that can happen next, always in the same order.
-    fn actions(&self, state: &Self::State) -> Vec<Self::Action>;
-    /// The state after an action.
-    fn step(&self, state: &Self::State, action: &Self::Action) -> Self::State;
-    /// The properties that are false at a state.
-    fn violated(&self, state: &Self::State) -> Violated;
-}
-
-impl Space for ClusterModel {
-    type State = State;
-    type Action = Action;
-
-    fn initial(&self) -> State {
-        ClusterModel::initial(self)
-    }
-
-    fn actions(&self, state: &State) -> Vec<Action> {
-        ClusterModel::actions(self, state)
-    }
-
-    fn step(&self, state: &State, action: &Action) -> State {
-        ClusterModel::step(self, state, action)
-    }
-
-    fn violated(&self, state: &State) -> Violated {
-        state.violated
-    }
-}
+use visited::Visited;
 
 /// What ends an exploration early; then what is not refuted is inconclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,6 +80,12 @@ pub struct Progress {
     pub memory_bytes: u64,
     /// The part of it that remembers the states seen: fingerprints and parents.
     pub visited_bytes: u64,
+    /// Unique states at which the replicas agree; counted only for `converges`.
+    pub agreed: u64,
+    /// Those of them at which something was written.
+    pub agreed_on_something: u64,
+    /// Configurations that the searches ahead remember by their fingerprints.
+    pub known: u64,
 }
 
 /// What an exploration found.
@@ -118,14 +99,16 @@ pub struct Exploration<A> {
     pub elapsed: Duration,
     /// For each refuted property a shortest sequence of actions into a state that violates it.
     pub refuted: Vec<(Property, Vec<A>)>,
+    /// What all steps together have done.
+    pub marks: Marks,
 }
 
 impl<A> Exploration<A> {
     /// An upper bound on the probability that two different states shared a fingerprint, so that
-    /// one was never expanded: n²/2⁶⁵.
+    /// one was never expanded, or two configurations, so that one was never searched: n²/2⁶⁵ each.
     pub fn omission_odds(&self) -> f64 {
-        let n = self.progress.unique as f64;
-        n * n / 2f64.powi(65)
+        let odds = |n: u64| n as f64 * n as f64 / 2f64.powi(65);
+        odds(self.progress.unique) + odds(self.progress.known)
     }
 
     /// The trace that refutes a property.
@@ -153,15 +136,27 @@ pub fn explore<S: Space>(
         report,
         open: asked.to_vec(),
         visited: Visited::default(),
+        continuations: asked.contains(&Property::Converges).then(Continuations::default),
+        known: Known::default(),
+        marks: Marks::default(),
         found: Vec::new(),
         progress: Progress::default(),
         started: Instant::now(),
     };
     let stopped = search.run(!asked.is_empty());
+    if stopped.is_none() {
+        search.decide_converges();
+    }
     let refuted = std::mem::take(&mut search.found);
     let rebuild = |(property, index)| (property, search.rebuild(index));
     let refuted = refuted.into_iter().map(rebuild).collect();
-    Exploration { progress: search.progress, stopped, elapsed: search.started.elapsed(), refuted }
+    Exploration {
+        progress: search.progress,
+        stopped,
+        elapsed: search.started.elapsed(),
+        refuted,
+        marks: search.marks,
+    }
 }
 
 /// States between two looks at the clock, the memory and two reports.
@@ -174,9 +169,13 @@ struct Search<'a, S: Space> {
     space: &'a S,
     limits: Limits,
     report: &'a mut dyn FnMut(&Progress) -> bool,
-    /// Properties not refuted yet.
+    /// Properties not refuted yet. `converges` is one of them to the end.
     open: Vec<Property>,
     visited: Visited,
+    /// Kept only while `converges` is asked.
+    continuations: Option<Continuations>,
+    known: Known,
+    marks: Marks,
     /// Refuted properties and the number of the violating state.
     found: Vec<(Property, u32)>,
     progress: Progress,
@@ -194,13 +193,10 @@ impl<S: Space> Search<'_, S> {
             let mut next: Layer<S> = Vec::new();
             let mut left = layer.len() as u64;
             for (index, state) in layer {
-                for action in self.space.actions(&state) {
-                    let successor = self.space.step(&state, &action);
-                    self.progress.generated += 1;
-                    self.discover(successor, index, &mut next);
-                }
+                self.expand(index, &state, &mut next);
                 left -= 1;
-                if stop_when_all_refuted && self.open.is_empty() {
+                let nothing_left = self.open.is_empty() && self.marks.include(self.space.wanted());
+                if stop_when_all_refuted && nothing_left {
                     return Some(Stopped::AllRefuted);
                 }
                 let full = self.limits.states.is_some_and(|limit| self.progress.unique >= limit);
@@ -221,10 +217,37 @@ impl<S: Space> Search<'_, S> {
         None
     }
 
-    fn discover(&mut self, state: S::State, parent: u32, layer: &mut Layer<S>) {
-        let Some(index) = self.visited.insert(fingerprint(&state), parent) else { return };
+    fn expand(&mut self, index: u32, state: &S::State, next: &mut Layer<S>) {
+        for action in self.space.actions(state) {
+            let successor = self.space.step(state, &action, &mut self.marks);
+            self.progress.generated += 1;
+            let to = self.discover(successor, index, next);
+            if let Some(continuations) = &mut self.continuations
+                && !self.space.is_fault(&action)
+            {
+                continuations.leads_to(to);
+            }
+        }
+        if let Some(continuations) = &mut self.continuations {
+            continuations.expanded();
+        }
+    }
+
+    /// The number of a state; one that is new is judged and put into the layer.
+    fn discover(&mut self, state: S::State, parent: u32, layer: &mut Layer<S>) -> u32 {
+        let (index, is_new) = self.visited.insert(fingerprint(&state), parent);
+        if !is_new {
+            return index;
+        }
         self.progress.unique += 1;
-        let violated = self.space.violated(&state);
+        if let Some(continuations) = &mut self.continuations {
+            let agreement = self.space.agreement(&state);
+            self.progress.agreed += u64::from(agreement != Agreement::Apart);
+            self.progress.agreed_on_something += u64::from(agreement == Agreement::OnSomething);
+            continuations.found(agreement != Agreement::Apart);
+        }
+        let ahead = self.space.violated_ahead(&state, &self.open, &mut self.known);
+        let violated = self.space.violated(&state).with(ahead);
         if violated != Violated::default() {
             let found = &mut self.found;
             self.open.retain(|&property| {
@@ -235,6 +258,15 @@ impl<S: Space> Search<'_, S> {
             });
         }
         layer.push((index, state));
+        index
+    }
+
+    /// The space is exhausted: whether agreement can be reached from everywhere.
+    fn decide_converges(&mut self) {
+        let Some(continuations) = self.continuations.take() else { return };
+        if let Some(index) = continuations.first_cut_off() {
+            self.found.push((Property::Converges, index));
+        }
     }
 
     fn limit(&mut self) -> Option<Stopped> {
@@ -256,7 +288,10 @@ impl<S: Space> Search<'_, S> {
     fn measure(&mut self) {
         let layers = self.progress.queue * LAYER_BYTES_PER_STATE;
         self.progress.visited_bytes = self.visited.bytes();
-        self.progress.memory_bytes = self.progress.visited_bytes + layers;
+        self.progress.known = self.known.len() as u64;
+        let graph = self.continuations.as_ref().map_or(0, Continuations::bytes);
+        let remembered = self.progress.visited_bytes + self.known.bytes() + graph;
+        self.progress.memory_bytes = remembered + layers;
     }
 
     /// The actions that lead from the start to a visited state.
@@ -266,7 +301,7 @@ impl<S: Space> Search<'_, S> {
         for wanted in self.visited.path(index).into_iter().skip(1) {
             let mut actions = self.space.actions(&state).into_iter();
             let step = actions.find_map(|action| {
-                let next = self.space.step(&state, &action);
+                let next = self.space.step(&state, &action, &mut Marks::default());
                 (fingerprint(&next) == wanted).then_some((action, next))
             });
             let Some((action, next)) = step else {
@@ -276,48 +311,5 @@ impl<S: Space> Search<'_, S> {
             state = next;
         }
         trace
-    }
-}
-
-/// The states seen: their fingerprints, and who was first to lead to each.
-#[derive(Default)]
-struct Visited {
-    states: Vec<(u64, u32)>,
-    places: HashTable<u32>,
-}
-
-impl Visited {
-    /// Adds a fingerprint; its number if it is new.
-    fn insert(&mut self, fingerprint: u64, parent: u32) -> Option<u32> {
-        let states = &self.states;
-        let same = |&place: &u32| states[place as usize].0 == fingerprint;
-        if self.places.find(fingerprint, same).is_some() {
-            return None;
-        }
-        let index = self.states.len() as u32;
-        self.states.push((fingerprint, parent));
-        let states = &self.states;
-        self.places.insert_unique(fingerprint, index, |&place| states[place as usize].0);
-        Some(index)
-    }
-
-    /// The fingerprints from the start to a state.
-    fn path(&self, mut index: u32) -> Vec<u64> {
-        let mut path = Vec::new();
-        while let Some(&(fingerprint, parent)) = self.states.get(index as usize) {
-            path.push(fingerprint);
-            index = parent;
-        }
-        path.reverse();
-        path
-    }
-
-    /// Whether the numbers of states, 32 bits wide, are about to run out.
-    fn is_full(&self) -> bool {
-        self.states.len() as u64 + (1 << 24) > u64::from(u32::MAX)
-    }
-
-    fn bytes(&self) -> u64 {
-        (self.states.capacity() * size_of::<(u64, u32)>() + self.places.capacity() * 5) as u64
     }
 }

@@ -5,4 +5,6 @@ pub mod client;
 #[cfg(feature = "node")]
 pub mod node;
 #[cfg(feature = "node")]
+pub mod torture;
+#[cfg(feature = "node")]
 pub mod wire;

@@ -61,6 +61,41 @@ fn a_file_can_be_asked_one_property() {
 }
 
 #[test]
+fn every_setting_of_failure_handling_can_be_asked_without_a_file() {
+    let flags = "--n 3 --nodes 4 --quorum sloppy --handoff off --anti-entropy on \
+                 --durability buffered --reap on --faults disk-losses=1,partitions=2 --print";
+    let (code, printed, stderr) = run(&flags.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(code, Some(0), "{stderr}");
+    let lines: Vec<_> = printed.lines().filter_map(|line| line.split("  #").next()).collect();
+    for line in [
+        "quorum = \"sloppy\"",
+        "handoff = \"off\"",
+        "anti-entropy = \"on\"",
+        "durability = \"buffered\"",
+        "reap = \"on\"",
+        "disk-losses = 1",
+        "partitions = 2",
+    ] {
+        assert!(lines.iter().any(|printed| printed.trim_end() == line), "{line}\n{printed}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    for (flags, said) in [
+        ("--n 1 --faults partitions=1", "a partition splits the nodes in two sides"),
+        ("--n 3 --faults disks=1", "timeouts, disk-losses, partitions"),
+        ("--n 3 --quorum slopy", "did you mean `sloppy`?"),
+        ("--n 3 --reap maybe", "switch `maybe` is unknown: use `off` or `on`"),
+        ("--quorum sloppy", "--n <N>"),
+    ] {
+        let (code, _, stderr) = run(&flags.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(code, Some(64), "{flags}: {stderr}");
+        assert!(stderr.contains(said), "{flags}: {stderr}");
+    }
+}
+
+#[test]
 fn a_file_beside_settings_is_refused_and_only_what_was_given_is_named() {
     let (code, _, stderr) = run(&["file.toml", "--n", "3"]);
     assert_eq!(code, Some(64));

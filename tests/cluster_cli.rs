@@ -137,6 +137,28 @@ fn an_address_that_is_none_is_explained() {
 }
 
 #[test]
+fn who_has_answered_is_told() {
+    let mut user = User::new();
+    user.start(&["--nodes", "3"]);
+    let (code, said) = user.run(&["put", "cart", "apples", "--json", "--quorum", "strict"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains(r#""replicas":{"fallbacks":[],"primaries":["n"#), "{said}");
+    let (code, said) = user.run(&["get", "cart", "--verbose"]);
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with("apples\nas n") && said.ends_with(" have it\n"), "{said}");
+    let (_, said) = user.run(&["get", "cart", "--json"]);
+    assert!(said.contains(r#""replicas":{"fallbacks":[],"primaries":["n"#), "{said}");
+    let all: Vec<String> = (0..NODES).map(|i| format!("127.0.0.1:{}", user.port + i)).collect();
+    let (code, said) = user.run(&["status", "--deep", "--node", &all.join(",")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("synchronised") && said.contains("copies"), "{said}");
+    user.stop();
+    let (code, said) = user.run(&["status", "--timeout-ms", "50"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no answer"), "{said}");
+}
+
+#[test]
 fn a_session_at_the_terminal() {
     let mut user = User::new();
     user.start(&["--nodes", "3"]);
@@ -182,11 +204,20 @@ fn a_session_at_the_terminal() {
     assert_eq!(user.run(&["get", "cart"]), (Some(1), "not found: deleted\n".into()));
     user.stop();
 
-    // A node whose disk was erased stays out; the cluster says so.
+    // A node whose disk was erased comes back by itself.
     fs::remove_dir_all(user.data().join("n1")).unwrap();
-    let (code, said) = text(&user.cluster_command(&[]).output().unwrap());
-    assert_eq!(code, Some(1));
-    assert!(said.contains("n1 did not start") && said.contains("holds no node"), "{said}");
+    user.start(&[]);
+    let nodes = format!("127.0.0.1:{}", user.port + 1);
+    let deadline = Instant::now() + PATIENCE;
+    while !user.run(&["status", "--node", &nodes, "--json"]).1.contains("\"synchronised\":true") {
+        assert!(Instant::now() < deadline, "the erased node does not recover");
+        sleep(Duration::from_millis(100));
+    }
+    assert_eq!(
+        user.run(&["get", "cart", "--node", &nodes]),
+        (Some(1), "not found: deleted\n".into())
+    );
+    user.stop();
 
     let (code, said) = user.run(&["put", "cart", "x", "--no-context"]);
     assert_eq!(code, Some(1));

@@ -6,10 +6,16 @@ use dynamo::wire::codec::{
     MAX_PEER_FRAME_BYTES, Refused,
 };
 use dynamo::wire::fragments::{Fragments, Limits};
+use dynamo::wire::status::{Digests, Status};
+use dynamo_protocol::config::Quorum;
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
-use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Request};
+use dynamo_protocol::limits;
+use dynamo_protocol::merkle::{Hash, Path, TreeNode};
+use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Replicas, Request, Round};
+use dynamo_protocol::ring::RangeId;
+use dynamo_protocol::store::Durability;
 use dynamo_protocol::versions::{
-    Actor, Dot, Epoch, Incarnation, NewVersion, Object, Stamp, Versioning, Written,
+    Actor, Context, Dot, Epoch, Incarnation, NewVersion, Object, Stamp, Versioning, Written,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -64,52 +70,141 @@ fn request() -> impl Strategy<Value = Request> {
         context: read.map(|object| object.context()),
         value: value.map(Value),
     });
-    (id(), bytes(), prop_oneof![Just(Operation::Get), put])
-        .prop_map(|(id, key, operation)| Request { id, key: Key(key), operation })
+    let quorum = proptest::option::of(prop_oneof![Just(Quorum::Strict), Just(Quorum::Sloppy)]);
+    (id(), bytes(), prop_oneof![Just(Operation::Get), put], quorum)
+        .prop_map(|(id, key, operation, quorum)| Request { id, key: Key(key), operation, quorum })
+}
+
+fn replicas() -> impl Strategy<Value = Replicas> {
+    let nodes = || vec(any::<u64>().prop_map(NodeId), 0..4);
+    (nodes(), nodes()).prop_map(|(primaries, fallbacks)| Replicas { primaries, fallbacks })
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
-        Just(Answer::Stored),
+        replicas().prop_map(|replicas| Answer::Stored { replicas }),
         Just(Answer::TimedOut),
         Just(Answer::Refused(Refusal::TooManySiblings)),
         any::<(u8, u8)>().prop_map(|(got, need)| Answer::QuorumUnavailable { got, need }),
-        (vec(id(), 0..4), object())
-            .prop_map(|(deletes, o)| Answer::NotFound { deletes, context: o.context() }),
-        object().prop_map(|object| Answer::Found {
+        (vec(id(), 0..4), object(), replicas()).prop_map(|(deletes, o, replicas)| {
+            Answer::NotFound { deletes, context: o.context(), replicas }
+        }),
+        (object(), replicas()).prop_map(|(object, replicas)| Answer::Found {
             siblings: object.siblings().cloned().collect(),
             context: object.context(),
+            replicas,
         }),
     ]
 }
 
-fn message() -> impl Strategy<Value = Message> {
-    let key = || bytes().prop_map(Key);
+fn key() -> impl Strategy<Value = Key> {
+    bytes().prop_map(Key)
+}
+
+fn maybe_object() -> impl Strategy<Value = Option<Object>> {
+    proptest::option::of(object())
+}
+
+fn home() -> impl Strategy<Value = Option<NodeId>> {
+    proptest::option::of(any::<u64>().prop_map(NodeId))
+}
+
+fn hash() -> impl Strategy<Value = Hash> {
+    any::<[u8; 16]>().prop_map(Hash)
+}
+
+fn range() -> impl Strategy<Value = RangeId> {
+    any::<u32>().prop_map(RangeId)
+}
+
+/// What is said on behalf of a request.
+fn foreground() -> impl Strategy<Value = Message> {
+    let durability = || prop_oneof![Just(Durability::Durable), Just(Durability::Buffered)];
     prop_oneof![
         request().prop_map(Message::Forward),
         (id(), answer()).prop_map(|(id, answer)| Message::Forwarded { id, answer }),
-        (id(), key(), object()).prop_map(|(id, key, object)| Message::Replicate {
+        (id(), key(), object(), home(), durability()).prop_map(
+            |(id, key, object, home, durability)| {
+                Message::Replicate { id, key, object, home, durability }
+            }
+        ),
+        id().prop_map(|id| Message::Replicated { id }),
+        (id(), key(), home()).prop_map(|(id, key, home)| Message::Read { id, key, home }),
+        (id(), maybe_object()).prop_map(|(id, object)| Message::Copy { id, object }),
+        (id(), key(), object(), home()).prop_map(|(id, key, object, home)| Message::Confirm {
             id,
             key,
-            object
+            object,
+            home
         }),
-        id().prop_map(|id| Message::Replicated { id }),
-        (id(), key()).prop_map(|(id, key)| Message::Read { id, key }),
-        (id(), proptest::option::of(object()))
-            .prop_map(|(id, object)| Message::Copy { id, object }),
+        id().prop_map(|id| Message::Unsynchronised { id }),
         id().prop_map(|id| Message::NotAReplica { id }),
         (key(), object()).prop_map(|(key, object)| Message::Repair { key, object }),
     ]
 }
 
+/// What nodes say on nobody's behalf.
+fn background() -> impl Strategy<Value = Message> {
+    let path = || vec(0..16u8, 0..9).prop_map(|nibbles| Path::from_nibbles(&nibbles).unwrap());
+    let leaf = || proptest::collection::btree_map(key(), hash(), 0..4).prop_map(TreeNode::Leaf);
+    let round = || prop_oneof![Just(Round::First), Just(Round::Second), Just(Round::Third)];
+    let tombstones = || vec((key(), hash()), 0..4);
+    prop_oneof![
+        (key(), object()).prop_map(|(key, object)| Message::Handoff { key, object }),
+        (key(), hash()).prop_map(|(key, hash)| Message::HandedOff { key, hash }),
+        (range(), range(), vec((range(), hash()), 0..9))
+            .prop_map(|(from, to, roots)| Message::Roots { from, to, roots }),
+        (range(), path(), leaf()).prop_map(|(range, path, node)| Message::Subtree {
+            range,
+            path,
+            node
+        }),
+        (key(), maybe_object()).prop_map(|(key, object)| Message::Swap { key, object }),
+        (any::<u64>(), proptest::option::of(key()))
+            .prop_map(|(life, after)| Message::Pull { life: Incarnation(life), after }),
+        (any::<u64>(), vec((key(), object()), 0..4), proptest::option::of(key())).prop_map(
+            |(life, objects, next)| {
+                let (life, after) = (Incarnation(life), next.clone());
+                Message::Page { life, after, objects, next }
+            }
+        ),
+        (round(), tombstones())
+            .prop_map(|(round, tombstones)| Message::ReapAsk { round, tombstones }),
+        (round(), tombstones())
+            .prop_map(|(round, tombstones)| Message::ReapYes { round, tombstones }),
+        tombstones().prop_map(|tombstones| Message::Reap { tombstones }),
+    ]
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    let counters = proptest::collection::btree_map("[a-z]{1,9}", any::<u64>(), 0..4);
+    let suspects = vec(any::<u64>().prop_map(NodeId), 0..4);
+    let ranges = vec((range(), hash()), 0..99);
+    (any::<(u64, bool, u64, bool)>(), suspects, ranges, counters).prop_map(
+        |((hints, synchronised, pending, faults), suspects, ranges, counters)| Status {
+            hints,
+            synchronised,
+            suspects,
+            pending,
+            faults,
+            ranges,
+            counters,
+        },
+    )
+}
+
 fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         request().prop_map(Frame::Request),
-        (any::<u64>(), message())
+        (any::<u64>(), prop_oneof![foreground(), background()])
             .prop_map(|(from, message)| Frame::Peer { from: NodeId(from), message }),
         (id(), answer()).prop_map(|(id, answer)| Frame::Reply { id, answer }),
         any::<u64>().prop_map(|nonce| Frame::Ping { nonce }),
         any::<(u64, u64)>().prop_map(|(nonce, node)| Frame::Pong { nonce, node: NodeId(node) }),
+        (any::<u64>(), prop_oneof![Just(Digests::Roots), Just(Digests::Objects)])
+            .prop_map(|(nonce, digests)| Frame::Examine { nonce, digests }),
+        (any::<u64>(), status())
+            .prop_map(|(nonce, status)| Frame::Examined { nonce, status: Box::new(status) }),
     ]
 }
 
@@ -168,7 +263,7 @@ proptest! {
     #[test]
     fn arbitrary_datagrams_never_panic(mut bytes in vec(any::<u8>(), 0..MAX_DATAGRAM_BYTES + 9), seal in any::<bool>()) {
         if seal && bytes.len() >= HEADER_BYTES {
-            bytes[..4].copy_from_slice(b"dyn\x01");
+            bytes[..4].copy_from_slice(b"dyn\x02");
             reseal(&mut bytes);
         }
         let _ = receive(&[bytes]);
@@ -213,7 +308,7 @@ fn frames_are_refused_one_byte_past_the_limit() {
     let frame = |bytes| {
         let (key, operation) = (Key(vec![0; bytes]), Operation::Get);
         let id = RequestId { client: ClientId(0), sequence: 0 };
-        Frame::Request(Request { id, key, operation })
+        Frame::Request(Request { id, key, operation, quorum: None })
     };
     let overhead = {
         let datagrams = codec::encode(&frame(MAX_PEER_FRAME_BYTES / 2), 1).unwrap();
@@ -225,14 +320,77 @@ fn frames_are_refused_one_byte_past_the_limit() {
     assert_eq!(too_large.map(drop), Err(Refused::Oversized));
     let largest_put = Frame::Request(Request {
         id: RequestId { client: ClientId(u64::MAX), sequence: u64::MAX },
-        key: Key(vec![0; dynamo_protocol::limits::MAX_KEY_BYTES]),
+        key: Key(vec![0; limits::MAX_KEY_BYTES]),
         operation: Operation::Put {
             context: None,
-            value: Some(Value(vec![0; dynamo_protocol::limits::MAX_VALUE_BYTES])),
+            value: Some(Value(vec![0; limits::MAX_VALUE_BYTES])),
         },
+        quorum: Some(Quorum::Sloppy),
     });
     let bytes: usize = codec::encode(&largest_put, 1).unwrap().iter().map(Vec::len).sum();
-    assert!(bytes + 100 * dynamo_protocol::limits::MAX_CONTEXT_ACTORS < MAX_CLIENT_FRAME_BYTES);
+    assert!(bytes + 100 * limits::MAX_CONTEXT_ACTORS < MAX_CLIENT_FRAME_BYTES);
+}
+
+/// An object of as many siblings and bytes of values as a put may leave behind, written by as many
+/// actors as a context may name.
+fn largest_object() -> Object {
+    let versioning = Versioning::Dotted;
+    let put = |object: &Object, i: u64, context: &Context, bytes| {
+        let actor = Actor { node: NodeId(i), incarnation: Incarnation(!i), epoch: Epoch(!i) };
+        let new = NewVersion { dot: Dot { actor, counter: 1 }, stamp: Stamp(!i) };
+        let by = RequestId { client: ClientId(!i), sequence: !i };
+        let written = Written { by, value: Some(Value(vec![0; bytes])) };
+        versioning.put(object, context, NodeId(i), new, written)
+    };
+    let (siblings, actors) = (limits::MAX_SIBLINGS as u64, limits::MAX_CONTEXT_ACTORS as u64);
+    let mut object = versioning.empty_object();
+    for i in siblings..actors {
+        object = put(&object, i, &object.context(), 0);
+    }
+    let replace = object.context();
+    for i in 0..siblings {
+        let context = if i == 0 { replace.clone() } else { versioning.empty_context() };
+        object = put(&object, i, &context, limits::MAX_OBJECT_BYTES / limits::MAX_SIBLINGS);
+    }
+    assert_eq!(object.siblings().count(), limits::MAX_SIBLINGS);
+    object
+}
+
+/// Replication and repair ship whole objects, pages and batches up to a limit of bytes and one
+/// object beyond it: all of them must fit a frame, and merges may make objects a few times larger
+/// than any put may.
+#[test]
+fn the_largest_messages_fit_a_frame() {
+    let key = || Key(vec![0; limits::MAX_KEY_BYTES]);
+    let bytes = |message| {
+        let frame = Frame::Peer { from: NodeId(u64::MAX), message };
+        codec::encode(&frame, 1).unwrap().iter().map(Vec::len).sum::<usize>()
+    };
+    let object = largest_object();
+    let one = bytes(Message::Handoff { key: key(), object: object.clone() });
+    assert!(4 * one < MAX_PEER_FRAME_BYTES, "{one}");
+    // Many objects of many actors and hardly a value, then a large one.
+    let actors = |i: u64| {
+        let versioning = Versioning::Dotted;
+        (0..limits::MAX_CONTEXT_ACTORS as u64).fold(versioning.empty_object(), |object, j| {
+            let actor = Actor { node: NodeId(!j), incarnation: Incarnation(!i), epoch: Epoch(!j) };
+            let new = NewVersion { dot: Dot { actor, counter: u64::MAX }, stamp: Stamp(0) };
+            let by = RequestId { client: ClientId(!i), sequence: !j };
+            let written = Written { by, value: None };
+            versioning.put(&object, &object.context(), NodeId(j), new, written)
+        })
+    };
+    let mut objects = vec![(key(), actors(1)); limits::MAX_PAGE_OBJECTS - 1];
+    objects.push((key(), object));
+    let (life, after, next) = (Incarnation(u64::MAX), Some(key()), Some(key()));
+    let page = bytes(Message::Page { life, after, objects, next });
+    assert!(page < MAX_PEER_FRAME_BYTES, "{page}");
+    let roots = vec![(RangeId(u32::MAX), Hash([255; 16])); limits::MAX_ROOTS];
+    let (from, to) = (RangeId(u32::MAX), RangeId(u32::MAX));
+    assert!(bytes(Message::Roots { from, to, roots }) <= MAX_DATAGRAM_BYTES);
+    let tombstones = vec![(key(), Hash([255; 16])); limits::REAP_BATCH];
+    let reap = bytes(Message::ReapAsk { round: Round::First, tombstones });
+    assert!(reap < 100 * MAX_DATAGRAM_BYTES, "{reap}");
 }
 
 #[test]
@@ -241,6 +399,7 @@ fn incomplete_frames_are_bounded_and_forgotten() {
         id: RequestId { client: ClientId(0), sequence: 0 },
         key: Key(vec![0; 5000]),
         operation: Operation::Get,
+        quorum: None,
     });
     let (mut fragments, now) = (Fragments::new(LIMITS), Instant::now());
     let mut first_piece = |message, port, now| {

@@ -6,8 +6,14 @@ mod support;
 use dynamo::client::Read;
 use dynamo::wire::codec::{self, Frame, HEADER_BYTES, MAX_DATAGRAM_BYTES};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
-use dynamo_protocol::message::{Answer, Message, Operation, Request};
-use dynamo_protocol::versions::Context;
+use dynamo_protocol::limits;
+use dynamo_protocol::merkle::{Child, Hash, Path, TreeNode};
+use dynamo_protocol::message::{Answer, Message, Operation, Request, Round};
+use dynamo_protocol::ring::RangeId;
+use dynamo_protocol::store::Durability;
+use dynamo_protocol::versions::{
+    Actor, Context, Dot, Epoch, Incarnation, NewVersion, Object, Stamp, Versioning, Written,
+};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 use support::{Cluster, PATIENCE, wait_until};
@@ -17,6 +23,7 @@ fn put(sequence: u64, value: &str, context: Option<Context>) -> Frame {
         id: RequestId { client: ClientId(77), sequence },
         key: Key::from("k"),
         operation: Operation::Put { context, value: Some(Value::from(value)) },
+        quorum: None,
     })
 }
 
@@ -46,9 +53,9 @@ fn answer(socket: &UdpSocket) -> Answer {
 fn spray(socket: &UdpSocket, node: SocketAddr) {
     let honest = one_datagram(&put(1, "v", None));
     let id = RequestId { client: ClientId(1), sequence: 1 };
-    let message = Message::Read { id, key: Key::from("k") };
+    let message = Message::Read { id, key: Key::from("k"), home: None };
     let spoofed = one_datagram(&Frame::Peer { from: NodeId(1), message });
-    let unexpected = one_datagram(&Frame::Reply { id, answer: Answer::Stored });
+    let unexpected = one_datagram(&Frame::Reply { id, answer: Answer::TimedOut });
     let mut damaged = honest.clone();
     *damaged.last_mut().unwrap() ^= 1;
     let mut version = honest.clone();
@@ -62,6 +69,7 @@ fn spray(socket: &UdpSocket, node: SocketAddr) {
         id,
         key: Key::from("k"),
         operation: Operation::Put { context: None, value: Some(Value(vec![0; 5000])) },
+        quorum: None,
     });
     let fragment = codec::encode(&large, 5).unwrap().remove(1);
     let oversized = vec![b'd'; 3 * MAX_DATAGRAM_BYTES];
@@ -120,7 +128,7 @@ fn a_replayed_put_is_not_applied_twice() {
     let (node, key) = (cluster.address(0), Key::from("k"));
     let first = one_datagram(&put(1, "old", None));
     socket.send_to(&first, node).unwrap();
-    assert_eq!(answer(&socket), Answer::Stored);
+    assert!(matches!(answer(&socket), Answer::Stored { .. }));
 
     let mut client = cluster.client(0);
     let Read::Found { context, .. } = client.get(&key).unwrap() else { panic!("it was stored") };
@@ -144,4 +152,114 @@ fn a_replayed_put_is_not_applied_twice() {
     socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     assert!(socket.recv(&mut [0; MAX_DATAGRAM_BYTES]).is_err(), "a replay gets no answer");
     assert_eq!(cluster.stop(0).get("ignored-duplicate"), Some(&1));
+}
+
+/// An object of this scheme that no honest node has made.
+fn forged(versioning: Versioning) -> Object {
+    let actor = Actor { node: NodeId(3), incarnation: Incarnation(1), epoch: Epoch(1) };
+    let new = NewVersion { dot: Dot { actor, counter: 9 }, stamp: Stamp(u64::MAX) };
+    let by = RequestId { client: ClientId(9), sequence: 9 };
+    let written = Written { by, value: Some(Value::from("forged")) };
+    let empty = versioning.empty_object();
+    versioning.put(&empty, &versioning.empty_context(), NodeId(3), new, written)
+}
+
+/// Background messages that would do harm if they were believed, about a `key` that is there.
+fn background(key: &Key, object: &Object) -> Vec<Message> {
+    let (key, object) = (key.clone(), object.clone());
+    let hash = Hash([7; 16]);
+    let branch =
+        |count| TreeNode::Branch((0..40).map(|nibble| (nibble, Child { count, hash })).collect());
+    let leaf = |keys: u32| {
+        let key = |i: u32| Key::from(format!("x{i}").as_str());
+        TreeNode::Leaf((0..keys).map(|i| (key(i), hash)).collect())
+    };
+    let range = RangeId(u32::MAX);
+    let deepest = Path::from_nibbles(&[15; 32]).unwrap();
+    let (life, after) = (Incarnation(1), None);
+    let many = |count: usize| vec![(key.clone(), hash); count];
+    let page =
+        |objects| Message::Page { life, after: after.clone(), objects, next: Some(key.clone()) };
+    vec![
+        Message::Handoff { key: key.clone(), object: object.clone() },
+        Message::HandedOff { key: key.clone(), hash },
+        Message::Swap { key: key.clone(), object: Some(object.clone()) },
+        Message::Repair { key: key.clone(), object: object.clone() },
+        Message::Handoff { key: Key(vec![1; limits::MAX_KEY_BYTES + 1]), object: object.clone() },
+        Message::Swap { key: Key(vec![1; limits::MAX_KEY_BYTES + 1]), object: None },
+        page(vec![(key.clone(), object.clone())]),
+        page(Vec::new()),
+        Message::Pull { life, after: Some(Key(vec![255; 5000])) },
+        Message::Roots { from: range, to: RangeId(0), roots: vec![(range, hash)] },
+        Message::Roots { from: RangeId(0), to: range, roots: vec![(range, hash); 1000] },
+        Message::Roots { from: RangeId(0), to: range, roots: vec![(RangeId(9), hash); 48] },
+        Message::Subtree { range, path: Path::ROOT, node: leaf(3) },
+        Message::Subtree { range: RangeId(0), path: Path::ROOT, node: branch(u64::MAX) },
+        Message::Subtree { range: RangeId(0), path: deepest, node: branch(1) },
+        Message::Subtree { range: RangeId(0), path: Path::ROOT, node: leaf(500) },
+        Message::ReapAsk { round: Round::First, tombstones: many(limits::REAP_BATCH + 1) },
+        Message::ReapAsk { round: Round::Second, tombstones: many(1) },
+        Message::ReapYes { round: Round::Second, tombstones: many(1) },
+        Message::Reap { tombstones: many(1) },
+        Message::Reap { tombstones: vec![(key.clone(), Hash::of_object(&key, &object))] },
+        Message::Replicate {
+            id: RequestId { client: ClientId(9), sequence: 9 },
+            key,
+            object,
+            home: Some(NodeId(77)),
+            durability: Durability::Durable,
+        },
+    ]
+}
+
+fn send(socket: &UdpSocket, node: SocketAddr, from: NodeId, messages: Vec<Message>) {
+    for (message, name) in messages.into_iter().zip(0..) {
+        for datagram in codec::encode(&Frame::Peer { from, message }, name).unwrap() {
+            socket.send_to(&datagram, node).unwrap();
+        }
+    }
+}
+
+/// Nothing authenticates a member but its address. Whoever has that may say what members may say;
+/// what no member would say changes nothing, and from elsewhere nothing is believed at all.
+#[test]
+fn forged_background_messages_do_no_harm() {
+    let mut cluster = Cluster::start(3, 3, 2, 2);
+    let (node, key) = (cluster.address(0), Key::from("k"));
+    let mut client = cluster.client(0);
+    wait_until("a put", || client.put(&key, Value::from("honest"), None).is_ok());
+    let copies = |cluster: &Cluster| [0, 2].map(|node| cluster.status(node).ranges);
+    wait_until("the copies agree", || copies(&cluster)[0] == copies(&cluster)[1]);
+    let before = cluster.status(0);
+
+    // From a stranger: even what is sound is refused.
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sound = background(&key, &forged(Versioning::Dotted));
+    let count = sound.len() as u64;
+    send(&stranger, node, NodeId(1), sound.clone());
+    send(&stranger, node, NodeId(99), sound);
+    wait_until("all have come", || {
+        cluster.status(0).counters.get("refused-spoofed") == Some(&(2 * count))
+    });
+    assert_eq!(cluster.status(0).ranges, before.ranges);
+
+    // From a member's address: of another scheme, unasked for, beyond the limits.
+    cluster.kill(1);
+    let member = UdpSocket::bind(cluster.address(1)).unwrap();
+    let received = cluster.status(0).counters["received"];
+    let unsound = background(&key, &forged(Versioning::LastWriterWins));
+    send(&member, node, NodeId(1), unsound);
+    wait_until("all have come", || {
+        cluster.status(0).counters["received"] >= received + count
+            && client.ping().unwrap().is_some()
+    });
+    let after = cluster.status(0);
+    assert_eq!((after.ranges, after.hints, after.synchronised), (before.ranges, 0, true));
+    let Read::Found { siblings, .. } = client.get(&key).unwrap() else { panic!("it is gone") };
+    assert_eq!(siblings.len(), 1);
+    assert_eq!(siblings[0].value, Some(Value::from("honest")));
+    let counters = cluster.stop(0);
+    for name in ["ignored-foreign-object", "ignored-stale", "ignored-key-too-long"] {
+        assert!(counters.contains_key(name), "{name} is missing: {counters:?}");
+    }
 }

@@ -13,19 +13,59 @@ pub struct Cluster {
     pub r: u8,
     /// W: how many replicas a put waits for (paper §4.5). At most N.
     pub w: u8,
-    /// Whose answers count.
+    /// Whose answers count, unless a step says otherwise.
     pub quorum: Quorum,
     /// How versions of a key are told apart.
     pub versioning: Versioning,
     /// What a coordinator does about stale replicas that answered its get.
     pub read_repair: ReadRepair,
+    /// Hinted handoff (paper §4.6): whether a fallback gives its hints back to their home.
+    pub handoff: Switch,
+    /// Anti-entropy (paper §4.7): whether replicas compare Merkle trees and exchange what differs.
+    pub anti_entropy: Switch,
+    /// When a write is on disk.
+    pub durability: Durability,
+    /// Whether tombstones that every replica holds are removed.
+    pub reap: Switch,
 }
 
 named! {
     /// Whose answers count towards R and W.
-    pub enum Quorum: "quorum", later ["sloppy"] {
+    pub enum Quorum: "quorum", later [] {
         /// Those of the key's top N nodes only.
         Strict = "strict",
+        /// Those of the first N healthy nodes on the walk of the key's preference list (paper §4.6).
+        /// Where all nodes hold the key there are no fallbacks, and it is as good as strict.
+        Sloppy = "sloppy",
+    }
+}
+
+named! {
+    /// Whether something is done.
+    pub enum Switch: "switch", later [] {
+        /// It is not.
+        Off = "off",
+        /// It is.
+        On = "on",
+    }
+}
+
+impl Switch {
+    /// Whether it is on.
+    pub fn is_on(self) -> bool {
+        self == Switch::On
+    }
+}
+
+named! {
+    /// When a write is on disk (paper §6.1).
+    pub enum Durability: "durability", later [] {
+        /// Before it is answered, on every replica.
+        Durable = "durable",
+        /// Some time after: a crash loses what is still in the buffer.
+        Buffered = "buffered",
+        /// As buffered, but one replica of each put has it on disk before it answers.
+        OneDurable = "one-durable",
     }
 }
 
@@ -89,6 +129,24 @@ impl Cluster {
             None => Ok(()),
         }
     }
+
+    /// The settings of failure handling that are not the defaults, for the line that describes the
+    /// cluster: `, handoff off` and the like.
+    pub(crate) fn unusual(&self) -> String {
+        let settings = self.failure_handling().into_iter();
+        let unusual = settings.filter(|(_, value, default)| value != default);
+        unusual.map(|(key, value, _)| format!(", {key} {value}")).collect()
+    }
+
+    /// The keys that joined the format with failure handling, their values and their defaults.
+    pub(super) fn failure_handling(&self) -> [(&'static str, &'static str, &'static str); 4] {
+        [
+            ("handoff", self.handoff.name(), Switch::On.name()),
+            ("anti-entropy", self.anti_entropy.name(), Switch::Off.name()),
+            ("durability", self.durability.name(), Durability::Durable.name()),
+            ("reap", self.reap.name(), Switch::Off.name()),
+        ]
+    }
 }
 
 /// The total budget of each kind of fault, at most [`super::MAX_BUDGET`]: what is not budgeted cannot
@@ -103,6 +161,25 @@ pub struct Faults {
     pub duplicates: u8,
     /// Requests that time out although an answer could still arrive.
     pub timeouts: u8,
+    /// Losses of a node's disk, and of its process with it; recovery is free.
+    pub disk_losses: u8,
+    /// Splits of the nodes in two sides that do not hear each other; healing is free.
+    pub partitions: u8,
+}
+
+impl Faults {
+    /// Whether such faults can befall `cluster`: a partition has two sides. The parser has asked;
+    /// whoever budgets faults from elsewhere asks here.
+    pub fn check(&self, cluster: &Cluster) -> Result<(), Problem> {
+        if self.partitions == 0 || cluster.nodes >= 2 {
+            return Ok(());
+        }
+        let message = format!(
+            "partitions is {} but nodes is {}; a partition splits the nodes in two sides",
+            self.partitions, cluster.nodes
+        );
+        Err(Problem::new(message, "set nodes to at least 2 or remove partitions"))
+    }
 }
 
 /// Checks nodes, N, R and W against each other; the first that is wrong is named.

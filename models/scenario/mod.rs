@@ -5,35 +5,42 @@
 //! title = "Strict (3,2,2): two clients on one key"
 //! schedule = "concurrent"      # or "sequential": a client starts when the one before it has finished
 //! tier = "default"             # or "long": checked only with --all
-//! f = 1                        # stores that may vanish under durable-f
+//! f = 1                        # stores that vanish under durable-f, nodes down under available-*
 //! note = "what was pinned and why"
+//! reaches = ["read-repair"]    # what the exploration must have met, or the check differs
 //!
 //! [cluster]
 //! nodes = 3
 //! n = 3
 //! r = 2
 //! w = 2
-//! quorum = "strict"
+//! quorum = "strict"            # or "sloppy": the first N healthy nodes of the key's walk count
 //! versioning = "dotted"        # or "vector-clock", "last-writer-wins"
 //! # clock-limit = 10           # only with "vector-clock": pairs kept
 //! read-repair = "async"        # or "off", "blocking"
+//! handoff = "on"               # or "off": fallbacks keep their hints
+//! anti-entropy = "off"         # or "on": replicas compare Merkle trees
+//! durability = "durable"       # or "buffered", "one-durable": what a crash may lose
+//! reap = "off"                 # or "on": tombstones that every replica holds are removed
 //!
 //! [[client]]
-//! steps = ["get k", "put k@0"] # get, put, put-blind or delete, a key, and optionally the node asked
+//! # get, put, put-blind or delete, a key, and optionally the node asked and this request's quorum
+//! steps = ["get k", "put k@0", "get k sloppy", "put k@1 strict"]
 //!
 //! [faults]                     # total budgets
-//! crashes = 1                  # also: drops, duplicates, timeouts
+//! crashes = 1                  # also: drops, duplicates, timeouts, disk-losses, partitions
 //!
 //! [expect]                     # without it every property is asked
 //! no-lost-write = "holds"      # or "refuted"
 //! ```
 //!
 //! Only `format`, `title`, `nodes`, `n`, `r`, `w` and a client are required; what is shown above is
-//! the default of `schedule`, `tier`, `f`, `quorum`, `versioning` and `read-repair`, and a budget is
-//! 0 unless it is given.
+//! the default of `schedule`, `tier`, `f` and all of `[cluster]` that is not required, a budget is 0
+//! unless it is given, and `reaches` demands nothing unless it is given ([`Mechanism`] has the names).
 
 mod cluster;
 mod error;
+mod mechanism;
 mod names;
 mod parse;
 mod print;
@@ -41,8 +48,9 @@ mod properties;
 mod steps;
 mod table;
 
-pub use cluster::{Cluster, Faults, Quorum, ReadRepair, Versioning};
+pub use cluster::{Cluster, Durability, Faults, Quorum, ReadRepair, Switch, Versioning};
 pub use error::{Problem, ScenarioError};
+pub use mechanism::Mechanism;
 pub use properties::{Expectation, Property};
 pub use steps::{Op, Put, Step};
 
@@ -99,7 +107,8 @@ pub struct Scenario {
     pub schedule: Schedule,
     /// When the scenario is checked.
     pub tier: Tier,
-    /// How many stores may vanish under [`Property::DurableF`]: at most `cluster.nodes`.
+    /// How many stores vanish under [`Property::DurableF`], and at most how many nodes are down under
+    /// [`Property::AvailableWrites`] and [`Property::AvailableReads`]: at most `cluster.nodes`.
     pub f: u8,
     /// What was pinned, and why.
     pub note: Option<String>,
@@ -109,6 +118,9 @@ pub struct Scenario {
     pub clients: Vec<Vec<Step>>,
     /// What may go wrong, and how often.
     pub faults: Faults,
+    /// What the exploration must have met somewhere, so that a verdict that holds is not empty; in
+    /// the order of [`Mechanism::ALL`], each once.
+    pub reaches: Vec<Mechanism>,
     /// The properties asked, in the order of [`Property::ALL`]: those of `[expect]` with what is
     /// expected of them; all of them with no expectation where the file has no `[expect]`.
     pub expect: Vec<(Property, Option<Expectation>)>,
@@ -151,7 +163,8 @@ impl Scenario {
     }
 
     /// The scenario's fingerprint: blake3, in hexadecimal, of [`Self::to_toml`] without its comments
-    /// (so that a reworded comment orphans no trace).
+    /// (so that a reworded comment orphans no trace), and without those keys that joined the format
+    /// later and have their default (so that a new key orphans none either).
     pub fn content_hash(&self) -> String {
         blake3::hash(print::bare(self).as_bytes()).to_hex().to_string()
     }
@@ -185,8 +198,12 @@ impl Scenario {
     /// Pinned, to keep the space small: the first client asks node 0, the second node 1 (or node 0 if
     /// it is alone). Both are of the key's top N if N is at least 2 and keys are placed from node 0 on.
     pub fn standard(cluster: Cluster, faults: Faults) -> Self {
-        let step =
-            |op, node: u8| Step { op, key: "k".into(), contact: Some(node % cluster.nodes.max(1)) };
+        let step = |op, node: u8| Step {
+            op,
+            key: "k".into(),
+            contact: Some(node % cluster.nodes.max(1)),
+            quorum: None,
+        };
         Scenario {
             title: format!(
                 "Standard ({},{},{}): a writer and a reader on one key",
@@ -202,6 +219,7 @@ impl Scenario {
                 vec![step(Op::Get, 1), step(Op::Get, 1)],
             ],
             faults,
+            reaches: Vec::new(),
             expect: ask_all(),
         }
     }

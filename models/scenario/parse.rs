@@ -1,21 +1,36 @@
 //! From the text of a scenario file to a [`Scenario`].
 
 use super::{
-    Cluster, Expectation, FORMAT, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_FILE_BYTES, MAX_NOTE_CHARS,
-    MAX_PUTS, MAX_STEPS, MAX_TITLE_CHARS, Problem, Property, Quorum, ReadRepair, Scenario,
-    ScenarioError, Schedule, Step, Tier, Versioning, ask_all,
+    Cluster, Durability, Expectation, FORMAT, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_FILE_BYTES,
+    MAX_NOTE_CHARS, MAX_PUTS, MAX_STEPS, MAX_TITLE_CHARS, Mechanism, Problem, Property, Quorum,
+    ReadRepair, Scenario, ScenarioError, Schedule, Step, Switch, Tier, Versioning, ask_all,
     cluster::check_sizes,
     names,
     table::{Located, Source, Table, text_of, wrong_type},
 };
 use toml::de::DeTable;
 
-const ROOT_KEYS: &[&str] =
-    &["format", "title", "schedule", "tier", "f", "note", "cluster", "client", "faults", "expect"];
-const CLUSTER_KEYS: &[&str] =
-    &["nodes", "n", "r", "w", "quorum", "versioning", "clock-limit", "read-repair"];
+const ROOT_KEYS: &[&str] = &[
+    "format", "title", "schedule", "tier", "f", "note", "reaches", "cluster", "client", "faults",
+    "expect",
+];
+const CLUSTER_KEYS: &[&str] = &[
+    "nodes",
+    "n",
+    "r",
+    "w",
+    "quorum",
+    "versioning",
+    "clock-limit",
+    "read-repair",
+    "handoff",
+    "anti-entropy",
+    "durability",
+    "reap",
+];
 const CLIENT_KEYS: &[&str] = &["steps"];
-const FAULT_KEYS: &[&str] = &["crashes", "drops", "duplicates", "timeouts"];
+const FAULT_KEYS: &[&str] =
+    &["crashes", "drops", "duplicates", "timeouts", "disk-losses", "partitions"];
 
 /// Where each key belongs, for the one that was written elsewhere.
 const SCHEMA: &[(&str, &[&str])] = &[
@@ -34,17 +49,20 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     root.only(ROOT_KEYS, SCHEMA)?;
     let title = title(&root)?;
     let cluster = cluster(&root)?;
-    Ok(Scenario {
+    let mut scenario = Scenario {
         title,
         schedule: root.name_or("schedule", Schedule::Concurrent)?,
         tier: root.name_or("tier", Tier::Default)?,
         f: root.bounded("f", 0, cluster.nodes)?.unwrap_or(1),
         note: note(&root)?,
         clients: clients(&root, cluster.nodes)?,
-        faults: faults(&root)?,
+        faults: faults(&root, &cluster)?,
+        reaches: Vec::new(),
         expect: expect(&root)?,
         cluster,
-    })
+    };
+    scenario.reaches = reaches(&root, &scenario)?;
+    Ok(scenario)
 }
 
 /// Refuses a file of more than [`MAX_FILE_BYTES`].
@@ -117,6 +135,10 @@ fn cluster(root: &Table<'_>) -> Result<Cluster, ScenarioError> {
         quorum: table.name_or("quorum", Quorum::Strict)?,
         versioning: versioning(&table)?,
         read_repair: table.name_or("read-repair", ReadRepair::Async)?,
+        handoff: table.name_or("handoff", Switch::On)?,
+        anti_entropy: table.name_or("anti-entropy", Switch::Off)?,
+        durability: table.name_or("durability", Durability::Durable)?,
+        reap: table.name_or("reap", Switch::Off)?,
     })
 }
 
@@ -211,19 +233,48 @@ fn step(source: Source<'_>, value: &Located<'_>, nodes: u8) -> Result<Step, Scen
     }
 }
 
-fn faults(root: &Table<'_>) -> Result<Faults, ScenarioError> {
+fn faults(root: &Table<'_>, cluster: &Cluster) -> Result<Faults, ScenarioError> {
     let Some(value) = root.get("faults") else {
         return Ok(Faults::default());
     };
     let table = Table::of(root.source, "[faults]", value)?;
     table.only(FAULT_KEYS, SCHEMA)?;
     let budget = |key| Ok(table.bounded(key, 0, MAX_BUDGET)?.unwrap_or(0));
-    Ok(Faults {
+    let faults = Faults {
         crashes: budget("crashes")?,
         drops: budget("drops")?,
         duplicates: budget("duplicates")?,
         timeouts: budget("timeouts")?,
-    })
+        disk_losses: budget("disk-losses")?,
+        partitions: budget("partitions")?,
+    };
+    faults.check(cluster).map_err(|problem| table.problem_with("partitions", problem))?;
+    Ok(faults)
+}
+
+/// The mechanisms demanded of the exploration of `scenario`, which is whole but for them.
+fn reaches(root: &Table<'_>, scenario: &Scenario) -> Result<Vec<Mechanism>, ScenarioError> {
+    let Some(value) = root.get("reaches") else {
+        return Ok(Vec::new());
+    };
+    let Some(names) = value.get_ref().as_array() else {
+        let help = "write an array of texts, such as `[\"read-repair\"]`";
+        return Err(root.problem_with("reaches", wrong_type("reaches", value, help)));
+    };
+    let mut reaches = Vec::new();
+    for value in names.iter() {
+        let fail = |problem| root.source.problem_at(value.span().start, problem);
+        let name = text_of(root.source, "a mechanism", value)?;
+        let mechanism: Mechanism = name.parse().map_err(fail)?;
+        mechanism.check(scenario).map_err(fail)?;
+        if reaches.contains(&mechanism) {
+            let message = format!("reaches names `{mechanism}` twice");
+            return Err(fail(Problem::new(message, "name it once")));
+        }
+        reaches.push(mechanism);
+    }
+    reaches.sort();
+    Ok(reaches)
 }
 
 fn expect(root: &Table<'_>) -> Result<Vec<(Property, Option<Expectation>)>, ScenarioError> {

@@ -1,37 +1,44 @@
 //! From a [`Scenario`] to the text of its file.
 
-use super::{FORMAT, Scenario, Schedule, Tier};
+use super::{Durability, FORMAT, Quorum, Scenario, Schedule, Switch, Tier};
 use std::fmt::Write;
 
-/// A line of the file and the comment beside it, either of them possibly empty.
-type Line = (String, String);
+/// A line of the file.
+struct Line {
+    /// Without the comment.
+    text: String,
+    /// Possibly empty.
+    comment: String,
+    /// A key that joined the format later, with its default: no part of the fingerprint.
+    implied: bool,
+}
 
 /// The file with its comments, aligned within each block.
 pub(super) fn commented(scenario: &Scenario) -> String {
     join(scenario, |block, text| {
-        let commented = block.iter().filter(|(_, comment)| !comment.is_empty());
-        let width = commented.map(|(line, _)| line.chars().count()).max();
-        for (line, comment) in block {
-            let _ = match (width, comment.as_str()) {
-                (None, _) | (_, "") => writeln!(text, "{line}"),
-                (Some(width), comment) => writeln!(text, "{line:width$}  # {comment}"),
+        let commented = block.iter().filter(|line| !line.comment.is_empty());
+        let width = commented.map(|line| line.text.chars().count()).max();
+        for line in block {
+            let _ = match (width, line.comment.as_str()) {
+                (None, _) | (_, "") => writeln!(text, "{}", line.text),
+                (Some(width), comment) => writeln!(text, "{:width$}  # {comment}", line.text),
             };
         }
     })
 }
 
-/// The file without comments.
+/// The file without comments, and without what is implied.
 pub(super) fn bare(scenario: &Scenario) -> String {
     join(scenario, |block, text| {
-        for (line, _) in block {
-            let _ = writeln!(text, "{line}");
+        for line in block.iter().filter(|line| !line.implied) {
+            let _ = writeln!(text, "{}", line.text);
         }
     })
 }
 
 /// The blocks, each put down by `write`, with an empty line between them.
 fn join(scenario: &Scenario, write: impl Fn(&[Line], &mut String)) -> String {
-    let mut blocks = vec![head(scenario), cluster(scenario)];
+    let mut blocks = vec![head(scenario), reaches(scenario), cluster(scenario)];
     blocks.extend(clients(scenario));
     blocks.push(faults(scenario));
     blocks.push(expect(scenario));
@@ -59,7 +66,10 @@ fn head(scenario: &Scenario) -> Vec<Line> {
         plain(format!("title = {}", quoted(&scenario.title))),
         line(format!("schedule = \"{}\"", scenario.schedule), schedule),
         line(format!("tier = \"{}\"", scenario.tier), tier),
-        line(format!("f = {}", scenario.f), "stores that may vanish under durable-f"),
+        line(
+            format!("f = {}", scenario.f),
+            "stores that vanish under durable-f, nodes down under available-*",
+        ),
     ];
     if let Some(note) = &scenario.note {
         lines.push(plain(format!("note = {}", quoted(note))));
@@ -67,22 +77,65 @@ fn head(scenario: &Scenario) -> Vec<Line> {
     lines
 }
 
+/// Nothing if nothing is demanded.
+fn reaches(scenario: &Scenario) -> Vec<Line> {
+    let demanded = scenario.reaches.iter();
+    let mut lines: Vec<Line> =
+        demanded.map(|reached| line(format!("  \"{reached}\","), reached.meaning())).collect();
+    if !lines.is_empty() {
+        lines.insert(0, plain("reaches = ["));
+        lines.push(plain("]"));
+    }
+    lines
+}
+
 fn cluster(scenario: &Scenario) -> Vec<Line> {
     let cluster = &scenario.cluster;
+    let quorum = match cluster.quorum {
+        Quorum::Strict => "",
+        Quorum::Sloppy => "the first N healthy nodes of the key's walk count",
+    };
     let mut lines = vec![
         plain("[cluster]"),
         plain(format!("nodes = {}", cluster.nodes)),
         line(format!("n = {}", cluster.n), "replicas of a key"),
         line(format!("r = {}", cluster.r), "replicas that a get waits for"),
         line(format!("w = {}", cluster.w), "replicas that a put waits for"),
-        plain(format!("quorum = \"{}\"", cluster.quorum)),
+        line(format!("quorum = \"{}\"", cluster.quorum), quorum),
         plain(format!("versioning = \"{}\"", cluster.versioning.name())),
     ];
     if let Some(limit) = cluster.versioning.clock_limit() {
         lines.push(line(format!("clock-limit = {limit}"), "pairs that a clock keeps"));
     }
     lines.push(plain(format!("read-repair = \"{}\"", cluster.read_repair)));
+    lines.extend(failure_handling(scenario));
     lines
+}
+
+fn failure_handling(scenario: &Scenario) -> impl Iterator<Item = Line> {
+    let cluster = &scenario.cluster;
+    let handoff = match cluster.handoff {
+        Switch::On => "fallbacks give their hints back",
+        Switch::Off => "fallbacks keep their hints",
+    };
+    let anti_entropy = match cluster.anti_entropy {
+        Switch::On => "replicas compare Merkle trees",
+        Switch::Off => "replicas do not compare Merkle trees",
+    };
+    let durability = match cluster.durability {
+        Durability::Durable => "every write is on disk before it is answered",
+        Durability::Buffered => "a crash loses what is still in the buffer",
+        Durability::OneDurable => "one replica of each put has it on disk",
+    };
+    let reap = match cluster.reap {
+        Switch::On => "tombstones that every replica holds are removed",
+        Switch::Off => "tombstones stay",
+    };
+    let comments = [handoff, anti_entropy, durability, reap];
+    cluster.failure_handling().into_iter().zip(comments).map(|((key, value, default), comment)| {
+        let text = format!("{key} = \"{value}\"");
+        Line { implied: value == default, ..line(text, comment) }
+    })
 }
 
 fn clients(scenario: &Scenario) -> impl Iterator<Item = Vec<Line>> {
@@ -96,19 +149,22 @@ fn clients(scenario: &Scenario) -> impl Iterator<Item = Vec<Line>> {
             values => format!("writes {}", values.join(", ")),
         };
         let steps = format!("steps = [{}]", steps.join(", "));
-        vec![plain("[[client]]"), (steps, comment)]
+        vec![plain("[[client]]"), line(steps, &comment)]
     };
     scenario.clients.iter().enumerate().map(script)
 }
 
 fn faults(scenario: &Scenario) -> Vec<Line> {
     let faults = &scenario.faults;
+    let later = |key, budget| Line { implied: budget == 0, ..plain(format!("{key} = {budget}")) };
     vec![
         line("[faults]", "total budgets"),
         plain(format!("crashes = {}", faults.crashes)),
         plain(format!("drops = {}", faults.drops)),
         plain(format!("duplicates = {}", faults.duplicates)),
         plain(format!("timeouts = {}", faults.timeouts)),
+        later("disk-losses", faults.disk_losses),
+        later("partitions", faults.partitions),
     ]
 }
 
@@ -130,7 +186,7 @@ fn plain(text: impl Into<String>) -> Line {
 }
 
 fn line(text: impl Into<String>, comment: &str) -> Line {
-    (text.into(), comment.into())
+    Line { text: text.into(), comment: comment.into(), implied: false }
 }
 
 /// A TOML string; one of several lines is printed on several lines.

@@ -5,9 +5,7 @@ use super::names::named;
 named! {
     /// A question to the checker. `x` *covers* `v` if it is `v` or truly overwrote it, through any
     /// chain of true reads.
-    pub enum Property: "property", later [
-        "no-resurrection", "converges", "available-writes", "available-reads"
-    ] {
+    pub enum Property: "property", later [] {
         /// No acknowledged write disappears.
         NoLostWrite = "no-lost-write",
         /// A dot identifies one value.
@@ -26,6 +24,14 @@ named! {
         Linearizable = "linearizable",
         /// Acknowledged writes survive the loss of stores.
         DurableF = "durable-f",
+        /// What was deleted or overwritten does not come back.
+        NoResurrection = "no-resurrection",
+        /// The replicas can agree again, whatever has happened.
+        Converges = "converges",
+        /// Writes are answered while f nodes are down.
+        AvailableWrites = "available-writes",
+        /// Reads are answered while f nodes are down.
+        AvailableReads = "available-reads",
     }
 }
 
@@ -48,8 +54,27 @@ impl Property {
             Property::Linearizable => {
                 "The history fits the set object in some order that respects real time."
             }
+            Property::NoResurrection => {
+                "What an acknowledged put or delete covered, once gone from all stores and hints \
+                 together, never returns."
+            }
             Property::DurableF => "With any f stores removed, no-lost-write holds of the rest.",
+            Property::Converges => {
+                "From every state some continuation without further faults makes all replicas equal."
+            }
+            Property::AvailableWrites => {
+                "With at most f nodes down, whichever, some continuation stores a fresh put of any key."
+            }
+            Property::AvailableReads => {
+                "With at most f nodes down, whichever, some continuation answers a fresh get of any key."
+            }
         }
+    }
+
+    /// Whether it speaks of what can follow a state. No state says by itself that such a property
+    /// is false there; the exploration engine decides it.
+    pub const fn is_about_continuations(self) -> bool {
+        matches!(self, Property::Converges | Property::AvailableWrites | Property::AvailableReads)
     }
 }
 

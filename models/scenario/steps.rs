@@ -1,7 +1,7 @@
 //! The steps of a client's script: `get KEY`, `put KEY`, `put-blind KEY`, `delete KEY`, each
-//! optionally with `@NODE`.
+//! optionally with `@NODE`, and then optionally with a quorum.
 
-use super::{MAX_KEY_CHARS, Problem, names::named};
+use super::{MAX_KEY_CHARS, Problem, Quorum, names::named};
 use std::{fmt, str::FromStr};
 
 named! {
@@ -27,6 +27,8 @@ pub struct Step {
     pub key: String,
     /// The node asked, from 0; `None` leaves the choice open, and the checker tries every node.
     pub contact: Option<u8>,
+    /// Whose answers count for this request; `None` leaves it to the cluster.
+    pub quorum: Option<Quorum>,
 }
 
 impl Step {
@@ -39,8 +41,11 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.op, self.key)?;
-        match self.contact {
-            Some(node) => write!(f, "@{node}"),
+        if let Some(node) = self.contact {
+            write!(f, "@{node}")?;
+        }
+        match self.quorum {
+            Some(quorum) => write!(f, " {quorum}"),
             None => Ok(()),
         }
     }
@@ -64,10 +69,13 @@ impl FromStr for Step {
                 format!("write `{op} KEY` or `{op} KEY@NODE`"),
             ));
         };
+        let quorum = words.next().map(|word| quorum(text, op, word)).transpose()?;
         if words.next().is_some() {
             return Err(Problem::new(
-                format!("step `{text}` has more than an operation and a key"),
-                format!("write `{op} KEY` or `{op} KEY@NODE`"),
+                format!("step `{text}` has more than an operation, a key and a quorum"),
+                format!(
+                    "write `{op} KEY` or `{op} KEY@NODE`, then `strict` or `sloppy` if need be"
+                ),
             ));
         }
         let (key, contact) = match target.split_once('@') {
@@ -75,8 +83,18 @@ impl FromStr for Step {
             Some((key, node)) => (key, Some(node_number(text, node)?)),
         };
         check_key(text, key)?;
-        Ok(Step { op, key: key.into(), contact })
+        Ok(Step { op, key: key.into(), contact, quorum })
     }
+}
+
+fn quorum(step: &str, op: Op, word: &str) -> Result<Quorum, Problem> {
+    if word.starts_with('@') {
+        return Err(Problem::new(
+            format!("step `{step}` has a space before the `@`"),
+            format!("write `{op} KEY@NODE`"),
+        ));
+    }
+    word.parse()
 }
 
 fn node_number(step: &str, node: &str) -> Result<u8, Problem> {

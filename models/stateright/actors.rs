@@ -8,7 +8,7 @@ use crate::world::{ClusterModel, Disk, client_of, request_id, write_node};
 use ::stateright::actor::{Actor, Id, Out, model_timeout};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Effect, Effects, Input, Start, Timer};
-use dynamo_protocol::ids::{NodeId, RequestId};
+use dynamo_protocol::ids::{ClientId, NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Message, Request};
 use dynamo_protocol::node::Node;
 use dynamo_protocol::store::Record;
@@ -188,7 +188,7 @@ impl Actor for DynamoNode {
 
     fn on_start(&self, _: Id, saved: &Option<Saved>, out: &mut Out<Self>) -> NodeState {
         let (disk, start) = match saved {
-            Some(Saved::Disk(disk)) => (disk.clone(), Start::Restart),
+            Some(Saved::Disk(disk)) => (disk.clone(), Start::Restart { latest: ClientId(0) }),
             _ => (Disk::default(), Start::Bootstrap { incarnation: Incarnation(0) }),
         };
         let node = Node::new(self.config.clone(), self.id, disk);

@@ -3,8 +3,8 @@
 use super::actors::{DynamoNode, Msg, OwnedTimer, ScriptedClient};
 use super::model::properties;
 use super::participant::{Participant, ParticipantState};
-use crate::explore::Space;
-use crate::scenario::{Property, Scenario, Schedule, Versioning};
+use crate::explore::{Marks, Space};
+use crate::scenario::{Durability, Property, Quorum, Scenario, Schedule, Versioning};
 use crate::seal::Sealed;
 use crate::world::{
     ClusterModel, Envelope, Host, ModelError, Process, Seen, State, Violated, client_of,
@@ -87,6 +87,18 @@ impl ActorEncoding {
         refuse(scenario.schedule == Schedule::Sequential, "turns between clients", cluster)?;
         refuse(needs_clock, "clock, which this versioning needs", cluster)?;
         refuse(scenario.faults.duplicates > 0, "budget of duplicates", cluster)?;
+        refuse(scenario.faults.disk_losses > 0, "budget of lost disks", cluster)?;
+        refuse(scenario.faults.partitions > 0, "budget of partitions", cluster)?;
+        let is_durable = scenario.cluster.durability == Durability::Durable;
+        refuse(!is_durable, "buffer that a crash loses", cluster)?;
+        refuse(scenario.cluster.reap.is_on(), "wait that messages do not outlive", cluster)?;
+        // Its timers fire for ever, and its network keeps every copy of what they send.
+        let exchanges = scenario.cluster.anti_entropy.is_on();
+        let mut quorums = scenario.clients.iter().flatten().map(|step| step.quorum);
+        let is_sloppy = scenario.cluster.quorum == Quorum::Sloppy
+            || quorums.any(|quorum| quorum == Some(Quorum::Sloppy));
+        let hands_off = is_sloppy && scenario.cluster.handoff.is_on();
+        refuse(exchanges || hands_off, "end of work that is done in the background", cluster)?;
         Ok(ActorEncoding { model: ClusterModel::new(scenario)?, has_timers: true })
     }
 
@@ -175,7 +187,13 @@ pub fn observed(model: &ClusterModel, state: &EncodedState) -> State {
     let message = |message: ::stateright::actor::Envelope<&Msg>| match message.msg {
         Msg::Peer(content) => {
             let [from, to] = [message.src, message.dst].map(|id| NodeId(usize::from(id) as u64));
-            Some(Sealed::new(Envelope { from, to, message: content.clone(), orphan: false }))
+            Some(Sealed::new(Envelope {
+                from,
+                to,
+                message: content.clone(),
+                orphan: false,
+                dying: 0,
+            }))
         }
         Msg::Ask(_) | Msg::Answer(..) => None,
     };
@@ -199,7 +217,7 @@ impl Space for Encoded {
     }
 
     /// An action that Stateright ignores leads back to the same state.
-    fn step(&self, state: &EncodedState, action: &EncodedAction) -> EncodedState {
+    fn step(&self, state: &EncodedState, action: &EncodedAction, _: &mut Marks) -> EncodedState {
         self.next_state(state, action.clone()).unwrap_or_else(|| state.clone())
     }
 

@@ -1,7 +1,7 @@
 //! Stateright's Explorer: states and steps in a web browser.
 
 use super::encoding::Encoded;
-use crate::explore::Space;
+use crate::explore::{Marks, Space};
 use crate::world::ClusterModel;
 use ::stateright::Model;
 use std::fmt::Debug;
@@ -83,7 +83,7 @@ pub fn explorer_path<M: Explorable>(model: &M, actions: &[<M as Model>::Action])
         let possible = Space::actions(model, &state);
         let Some(place) = possible.iter().position(|candidate| candidate == action) else { break };
         path.push_str(&format!("/{place}"));
-        state = model.step(&state, action);
+        state = model.step(&state, action, &mut Marks::default());
     }
     path
 }

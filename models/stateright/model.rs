@@ -48,27 +48,29 @@ impl Model for ClusterModel {
     }
 }
 
-/// The properties asked as Stateright's, and [`EXPLORE_EVERYTHING`].
+/// The properties asked that can be judged at a state as Stateright's, and [`EXPLORE_EVERYTHING`].
 pub(super) fn properties<M>(asked: impl Iterator<Item = Question>) -> Vec<Property<M>>
 where
     M: Model + Space<State = <M as Model>::State>,
 {
     asked
-        .map(|asked| Property::always(asked.name(), condition(asked)))
+        .filter_map(|asked| Some(Property::always(asked.name(), condition(asked)?)))
         .chain([Property::always(EXPLORE_EVERYTHING, |_, _| true)])
         .collect()
 }
 
 type Condition<S> = fn(&S, &<S as Space>::State) -> bool;
 
-/// Stateright takes functions that capture nothing: one for each property.
-fn condition<S: Space>(property: Question) -> Condition<S> {
+/// Stateright takes functions that capture nothing: one for each property. None for those that speak
+/// of continuations: Stateright cannot decide AG EF, only our engine can.
+fn condition<S: Space>(property: Question) -> Option<Condition<S>> {
     macro_rules! holds {
         ($($Property:ident),*) => {
             match property {
-                $(Question::$Property => |space, state| {
+                $(Question::$Property => Some(|space, state| {
                     !space.violated(state).has(Question::$Property)
-                },)*
+                }),)*
+                Question::Converges | Question::AvailableWrites | Question::AvailableReads => None,
             }
         };
     }
@@ -81,6 +83,7 @@ fn condition<S: Space>(property: Question) -> Condition<S> {
         MonotonicReads,
         Regular,
         Linearizable,
-        DurableF
+        DurableF,
+        NoResurrection
     )
 }

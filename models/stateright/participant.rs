@@ -21,7 +21,7 @@ pub enum Participant {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum ParticipantState {
     /// Of a node.
-    Node(NodeState),
+    Node(Box<NodeState>),
     /// Of a client.
     Client(ClientState),
 }
@@ -51,7 +51,7 @@ impl Actor for Participant {
                 let mut its = Out::new();
                 let state = node.on_start(id, saved, &mut its);
                 out.append(&mut its);
-                ParticipantState::Node(state)
+                ParticipantState::Node(Box::new(state))
             }
             Participant::Client(client) => {
                 let mut its = Out::new();
@@ -72,10 +72,10 @@ impl Actor for Participant {
     ) {
         let after = match (self, &**state) {
             (Participant::Node(node), ParticipantState::Node(before)) => {
-                let (mut its, mut out_of_node) = (Cow::Borrowed(before), Out::new());
+                let (mut its, mut out_of_node) = (Cow::Borrowed(&**before), Out::new());
                 node.on_msg(id, &mut its, src, msg, &mut out_of_node);
                 out.append(&mut out_of_node);
-                changed(its).map(ParticipantState::Node)
+                changed(its).map(|after| ParticipantState::Node(Box::new(after)))
             }
             (Participant::Client(client), ParticipantState::Client(before)) => {
                 let (mut its, mut out_of_client) = (Cow::Borrowed(before), Out::new());
@@ -100,11 +100,11 @@ impl Actor for Participant {
         let (Participant::Node(node), ParticipantState::Node(before)) = (self, &**state) else {
             return;
         };
-        let (mut its, mut out_of_node) = (Cow::Borrowed(before), Out::new());
+        let (mut its, mut out_of_node) = (Cow::Borrowed(&**before), Out::new());
         node.on_timeout(id, &mut its, timer, &mut out_of_node);
         out.append(&mut out_of_node);
         if let Some(after) = changed(its) {
-            *state = Cow::Owned(ParticipantState::Node(after));
+            *state = Cow::Owned(ParticipantState::Node(Box::new(after)));
         }
     }
 

@@ -4,7 +4,7 @@
 mod exact;
 
 use dynamo_models::check::{Verdict, check};
-use dynamo_models::explore::{Limits, Space, Stopped, explore};
+use dynamo_models::explore::{Limits, Marks, Space, Stopped, explore};
 use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::world::{ClusterModel, Violated};
 use exact::explore_exactly;
@@ -110,7 +110,8 @@ fn traces_are_the_shortest() {
     let mut refuted = Vec::new();
     for (name, model) in models() {
         let exact = explore_exactly(&model);
-        for property in asked(&model) {
+        // tests/continuations.rs looks after the others.
+        for property in asked(&model).into_iter().filter(|p| !p.is_about_continuations()) {
             let ours = explore(&model, &[property], Limits::default(), &mut |_| true);
             let trace = ours.trace(property);
             let shortest = exact.first_violation.get(&property);
@@ -146,7 +147,7 @@ impl Space for Grid {
         [false, true].into_iter().filter(|&up| if up { y } else { x } < self.size).collect()
     }
 
-    fn step(&self, &(x, y): &(u32, u32), &up: &bool) -> (u32, u32) {
+    fn step(&self, &(x, y): &(u32, u32), &up: &bool, _: &mut Marks) -> (u32, u32) {
         if up { (x, y + 1) } else { (x + 1, y) }
     }
 

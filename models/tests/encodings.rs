@@ -5,7 +5,7 @@
 
 mod exact;
 
-use dynamo_models::explore::{Limits, Space, explore};
+use dynamo_models::explore::{Limits, Marks, Space, explore};
 use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::stateright::{
     ActorEncoding, Encoded, EncodedState, EncodingError, ParticipantState, explorer_path, seen,
@@ -39,7 +39,7 @@ impl Space for Recorded {
         actions
     }
 
-    fn step(&self, (state, answers): &Self::State, action: &Action) -> Self::State {
+    fn step(&self, (state, answers): &Self::State, action: &Action, _: &mut Marks) -> Self::State {
         let mut answers = answers.clone();
         let state = self.0.explain(state, action, &mut |_, effects| {
             for effect in &effects.0 {
@@ -246,7 +246,7 @@ fn explorer_paths_name_the_places_of_actions() {
     for place in places {
         let action =
             Space::actions(&model, &state)[place.parse::<usize>().expect("a number")].clone();
-        state = model.step(&state, &action);
+        state = model.step(&state, &action, &mut Marks::default());
     }
     assert!(model.violated(&state).has(Property::ReadYourWrites));
     assert_eq!(explorer_path(&model, &[]), "/#/steps");

@@ -1,7 +1,7 @@
 //! The Explorer never dies silently.
 #![cfg(feature = "stateright")]
 
-use dynamo_models::explore::Space;
+use dynamo_models::explore::{Marks, Space};
 use dynamo_models::stateright::{Explorable, ExplorerError, free_address, serve};
 use dynamo_models::world::Violated;
 use stateright::{Model, Property};
@@ -25,7 +25,7 @@ impl Space for Broken {
         vec![0]
     }
 
-    fn step(&self, _: &u8, _: &u8) -> u8 {
+    fn step(&self, _: &u8, _: &u8, _: &mut Marks) -> u8 {
         panic!("a mistake in the model")
     }
 
@@ -47,7 +47,7 @@ impl Model for Broken {
     }
 
     fn next_state(&self, state: &u8, action: u8) -> Option<u8> {
-        Some(self.step(state, &action))
+        Some(self.step(state, &action, &mut Marks::default()))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

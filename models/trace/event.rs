@@ -1,9 +1,9 @@
 //! What a step did: from the effects of the node that took part, and from the states around it.
 
 use crate::scenario::Property;
-use crate::world::State;
+use crate::world::{State, client_of};
 use dynamo_protocol::door::{Effect, Effects, Ignored, Note, Timer};
-use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId};
+use dynamo_protocol::ids::{Key, NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Message};
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::Object;
@@ -60,6 +60,38 @@ pub enum Event {
         /// The timer.
         timer: Timer,
     },
+    /// A node keeps a hint.
+    Keeps {
+        /// The node.
+        node: NodeId,
+        /// For whom.
+        home: NodeId,
+        /// The key.
+        key: Key,
+        /// The hint.
+        object: Object,
+    },
+    /// A node has let go of a hint.
+    Releases {
+        /// The node.
+        node: NodeId,
+        /// For whom it was.
+        home: NodeId,
+        /// The key.
+        key: Key,
+    },
+    /// A node has no copy any more.
+    Removes {
+        /// The node.
+        node: NodeId,
+        /// The key.
+        key: Key,
+    },
+    /// A node counts as a replica again after it has lost its disk.
+    Synchronised {
+        /// The node.
+        node: NodeId,
+    },
     /// A node has begun to take another for failed.
     Suspects {
         /// The node.
@@ -85,8 +117,8 @@ pub enum Event {
     Answers {
         /// The node that answers.
         node: NodeId,
-        /// The client.
-        client: ClientId,
+        /// The client, whichever of its sessions.
+        client: usize,
         /// What it is told.
         answer: Answer,
     },
@@ -121,12 +153,29 @@ pub(super) fn events(
 
 /// How a node's copies and open requests differ.
 fn changes(before: &State, after: &State, node: NodeId, events: &mut Vec<Event>) {
-    let disk = before.host(node).disk();
-    for (name, record) in after.host(node).disk().records() {
-        if let (RecordKey::Object(key), Record::Object(object)) = (name, record)
-            && disk.get(name).as_ref() != Some(record)
-        {
-            events.push(Event::Holds { node, key: key.clone(), object: object.clone() });
+    let (old, new) = (before.host(node).disk(), after.host(node).disk());
+    for (name, record) in new.records() {
+        let Record::Object(object) = record else { continue };
+        if old.get(name).as_ref() == Some(record) {
+            continue;
+        }
+        let object = object.clone();
+        match name {
+            RecordKey::Object(key) => events.push(Event::Holds { node, key: key.clone(), object }),
+            RecordKey::Hint { home, key } => {
+                events.push(Event::Keeps { node, home: *home, key: key.clone(), object });
+            }
+            _ => {}
+        }
+    }
+    for (name, _) in old.records().filter(|(name, _)| new.get(name).is_none()) {
+        match name {
+            RecordKey::Object(key) => events.push(Event::Removes { node, key: key.clone() }),
+            RecordKey::Hint { home, key } => {
+                events.push(Event::Releases { node, home: *home, key: key.clone() });
+            }
+            RecordKey::Unsynchronised => events.push(Event::Synchronised { node }),
+            _ => {}
         }
     }
     let old: Vec<RequestId> = before.up(node).iter().flat_map(|n| n.pending()).collect();
@@ -158,7 +207,7 @@ fn effect_event(
             if done(before) == done(after) {
                 return None;
             }
-            Event::Answers { node, client: id.client, answer }
+            Event::Answers { node, client: client_of(id.client), answer }
         }
         Effect::SetTimer { timer: timer @ Timer::Straggler(_), .. } => Event::Sets { node, timer },
         Effect::Note(Note::Suspects(peer)) => Event::Suspects { node, peer },
@@ -169,7 +218,10 @@ fn effect_event(
 }
 
 fn in_flight(state: &State, from: NodeId, to: NodeId, message: &Message) -> bool {
-    state.network.iter().any(|e| (e.from, e.to, &e.message) == (from, to, message) && !e.orphan)
+    state
+        .network
+        .iter()
+        .any(|e| (e.from, e.to, &e.message) == (from, to, message) && !e.orphan && e.dying == 0)
 }
 
 fn reason(why: Ignored) -> &'static str {
@@ -181,6 +233,7 @@ fn reason(why: Ignored) -> &'static str {
         Ignored::ForeignObject => "the object is of another versioning scheme",
         Ignored::KeyTooLong => "the key is too long",
         Ignored::Stranger => "the sender is no member",
+        Ignored::NotAReplica => "it keeps no copy of the key",
     }
 }
 
@@ -192,11 +245,19 @@ impl fmt::Display for Event {
             Event::Finishes { node, request } => write!(f, "{node} is done with {request}"),
             Event::Forgets { node, request } => write!(f, "{node} forgets {request}"),
             Event::Sends { from, to, message, .. } => write!(f, "sends {from} -> {to} {message}"),
+            Event::Keeps { node, home, key, object } => {
+                write!(f, "{node} for {home}: {key} = {object}")
+            }
+            Event::Releases { node, home, key } => write!(f, "{node} releases {key} of {home}"),
+            Event::Removes { node, key } => write!(f, "{node}: {key} is gone"),
+            Event::Synchronised { node } => write!(f, "{node} counts as a replica again"),
             Event::Sets { node, timer } => write!(f, "{node} sets {timer}"),
             Event::Suspects { node, peer } => write!(f, "{node} suspects {peer}"),
             Event::Trusts { node, peer } => write!(f, "{node} trusts {peer} again"),
             Event::Ignores { node, why } => write!(f, "{node} ignores it: {}", reason(*why)),
-            Event::Answers { client, answer, .. } => write!(f, "{client} <- {answer}"),
+            Event::Answers { client, answer, .. } => {
+                write!(f, "c{client} <- {answer}")
+            }
             Event::Refutes(property) => write!(f, "now false: {property}"),
         }
     }

@@ -66,6 +66,10 @@ pub enum ActionName {
     Fire { node: String, timer: String, premature: bool },
     Crash { node: String },
     Recover { node: String },
+    LoseDisk { node: String },
+    Flush { node: String },
+    Partition { far_side: Vec<String> },
+    Heal,
     GiveUp { client: String, node: String },
 }
 
@@ -82,6 +86,13 @@ pub struct MessageName {
     pub content: String,
     /// Whether the sender has crashed since.
     pub orphan: bool,
+    /// The reapers that have begun to wait since, as a set of bits; left out if there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dying: u8,
+}
+
+fn is_zero(set: &u8) -> bool {
+    *set == 0
 }
 
 impl TraceFile {
@@ -154,6 +165,12 @@ impl ActionName {
             },
             Action::Crash(node) => ActionName::Crash { node: node.to_string() },
             Action::Recover(node) => ActionName::Recover { node: node.to_string() },
+            Action::LoseDisk(node) => ActionName::LoseDisk { node: node.to_string() },
+            Action::Flush(node) => ActionName::Flush { node: node.to_string() },
+            Action::Partition(far) => ActionName::Partition {
+                far_side: (0..8).filter(|node| far >> node & 1 == 1).map(node_name).collect(),
+            },
+            Action::Heal => ActionName::Heal,
             Action::GiveUp { client, node } => {
                 ActionName::GiveUp { client: client_name(*client), node: node.to_string() }
             }
@@ -170,6 +187,7 @@ impl MessageName {
             message: envelope.message.to_string(),
             content: hex(&content),
             orphan: envelope.orphan,
+            dying: envelope.dying,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Event, Step, Trace};
 use crate::world::{Action, Envelope};
+use dynamo_protocol::ids::NodeId;
 use std::fmt::Write;
 
 /// The trace as Mermaid's `sequenceDiagram`. A message is drawn where it arrives, and says in which
@@ -45,7 +46,16 @@ fn arrive(trace: &Trace, number: usize, step: &Step, text: &mut String) {
                 let _ = writeln!(text, "    {client}->>{node}: {number} {}", escaped(&what));
             }
         }
-        Action::Fire { node, .. } | Action::Crash(node) | Action::Recover(node) => {
+        Action::Partition(_) | Action::Heal => {
+            let last = NodeId(trace.nodes().saturating_sub(1) as u64);
+            let what = escaped(&step.text);
+            let _ = writeln!(text, "    Note over {},{last}: {number} {what}", NodeId(0));
+        }
+        Action::Fire { node, .. }
+        | Action::Crash(node)
+        | Action::Recover(node)
+        | Action::LoseDisk(node)
+        | Action::Flush(node) => {
             let _ = writeln!(text, "    Note over {node}: {number} {}", escaped(&step.text));
         }
         Action::GiveUp { client, .. } => {
@@ -68,7 +78,7 @@ fn consequences(step: &Step, text: &mut String) {
             }
             Event::Answers { node, client, answer } => {
                 let answer = escaped(&answer.to_string());
-                let _ = writeln!(text, "    {node}-->>{client}: {answer}");
+                let _ = writeln!(text, "    {node}-->>c{client}: {answer}");
             }
             _ => {}
         }

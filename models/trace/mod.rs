@@ -11,6 +11,7 @@
 //!
 //! All formats print the same list: [`Trace::steps`] with their events, and [`Trace::flights`].
 
+mod ahead;
 pub mod event;
 pub mod find;
 pub mod json;
@@ -28,11 +29,12 @@ pub use replay::{Mismatch, replay_on_core};
 
 use crate::scenario::{Property, Scenario};
 use crate::world::{Action, ClusterModel, Host, ModelError, Process, State};
-use dynamo_protocol::door::Effects;
+use dynamo_protocol::door::{Effects, Timer};
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::Message;
 use dynamo_protocol::store;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// A run: the steps from the start, and every message on its way.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// Every message that was sent, in order of sending.
     pub flights: Vec<Flight>,
+    /// Why a property that speaks of continuations is false at the end, if it is; worked out once.
+    ahead: OnceLock<Option<String>>,
 }
 
 /// One step.
@@ -137,6 +141,7 @@ impl Trace {
             initial,
             steps: Vec::with_capacity(actions.len()),
             flights: Vec::new(),
+            ahead: OnceLock::new(),
         };
         for action in actions {
             trace.push(action.clone());
@@ -162,6 +167,7 @@ impl Trace {
         let digests = after.nodes.iter().map(|host| digest(host)).collect();
         let text = action.to_string();
         self.steps.push(Step { action, text, flight, events, after, digests });
+        self.ahead = OnceLock::new();
     }
 
     /// Notes what an action makes of its message; the message's place.
@@ -196,20 +202,28 @@ impl Trace {
     pub fn length(&self) -> Length {
         let mut length = Length { actions: self.steps.len(), ..Length::default() };
         for step in &self.steps {
+            let starts = matches!(
+                &step.action,
+                Action::Fire { timer: Timer::Handoff(_) | Timer::Exchange(_), .. }
+            );
             let repairs = |envelope: &crate::world::Envelope| {
                 matches!(envelope.message, Message::Repair { .. })
             };
             length.operations += usize::from(step.action.is_client_operation());
             length.faults += usize::from(step.action.is_fault());
-            length.background +=
-                usize::from(matches!(&step.action, Action::Deliver(envelope) if repairs(envelope)));
+            let repair = matches!(&step.action, Action::Deliver(envelope) if repairs(envelope));
+            length.background += usize::from(starts || repair);
         }
         length
     }
 
-    /// Whether the property that the trace is about is false at its end.
+    /// Whether the property that the trace is about is false at its end. For one that speaks of
+    /// continuations all of them are searched.
     pub fn refutes(&self) -> bool {
-        self.property.is_some_and(|property| self.last().violated.has(property))
+        self.property.is_some_and(|property| match property.is_about_continuations() {
+            true => self.ahead().is_some(),
+            false => self.last().violated.has(property),
+        })
     }
 
     /// The name of a client for people; the one after the last makes the final free read.

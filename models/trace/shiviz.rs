@@ -44,9 +44,12 @@ impl Log {
             Action::Drop(_) | Action::Lose(_) => {
                 self.event("network", &step.text, carried.as_ref())
             }
-            Action::Fire { node, .. } | Action::Crash(node) | Action::Recover(node) => {
-                self.node(*node, step, None)
-            }
+            Action::Fire { node, .. }
+            | Action::Crash(node)
+            | Action::Recover(node)
+            | Action::LoseDisk(node)
+            | Action::Flush(node) => self.node(*node, step, None),
+            Action::Partition(_) | Action::Heal => self.event("network", &step.text, None),
             Action::GiveUp { client, .. } => {
                 self.event(&trace.client_name(*client), &step.text, None)
             }
@@ -55,7 +58,7 @@ impl Log {
             match event {
                 Event::Sends { .. } => self.sent.push(host.clone()),
                 Event::Answers { client, .. } => {
-                    self.event(&client.to_string(), &event.to_string(), Some(&host));
+                    self.event(&format!("c{client}"), &event.to_string(), Some(&host));
                 }
                 _ => {}
             }

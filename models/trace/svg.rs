@@ -5,7 +5,7 @@
 //! labels can meet; the arrows carry only the first word of their message.
 
 use super::{End, Event, Flight, Step, Trace};
-use crate::world::{Action, client_of};
+use crate::world::Action;
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::Message;
 use std::fmt::Write;
@@ -146,6 +146,8 @@ impl<'t> Picture<'t> {
             for (place, step) in self.trace.steps.iter().enumerate() {
                 let turns = match step.action {
                     Action::Crash(other) | Action::Recover(other) => other == node,
+                    // A lost disk may be one of a node that is down.
+                    Action::LoseDisk(other) => other == node && up,
                     _ => false,
                 };
                 if turns {
@@ -191,7 +193,7 @@ impl<'t> Picture<'t> {
                 self.cross(tip);
             }
             let (shift, anchor) = if to > start.0 { (-12.0, "end") } else { (12.0, "start") };
-            self.text("word", tip.0 + shift, y - 6.0, anchor, word);
+            self.text("word", tip.0 + shift, y - 6.0, anchor, &word);
         }
     }
 
@@ -211,7 +213,7 @@ impl<'t> Picture<'t> {
             self.text("word", to + 10.0, y + 12.0, "start", &word);
         }
         match &step.action {
-            Action::Crash(node) => self.cross((self.node(*node), y)),
+            Action::Crash(node) | Action::LoseDisk(node) => self.cross((self.node(*node), y)),
             Action::Recover(node) => {
                 let x = self.node(*node);
                 let _ = writeln!(
@@ -320,7 +322,7 @@ fn answer(step: &Step) -> Option<(NodeId, usize, String)> {
         Event::Answers { node, client, answer } => {
             let text = answer.to_string();
             let word = text.split([':', '{', '(']).next().unwrap_or_default().trim();
-            Some((*node, client_of(*client), word.to_string()))
+            Some((*node, *client, word.to_string()))
         }
         _ => None,
     })
@@ -333,18 +335,10 @@ fn subtitle(trace: &Trace) -> String {
     }
 }
 
-fn first_word(message: &Message) -> &'static str {
-    match message {
-        Message::Forward(_) => "forward",
-        Message::Forwarded { .. } => "forwarded",
-        Message::Replicate { .. } => "replicate",
-        Message::Replicated { .. } => "replicated",
-        Message::Confirm { .. } => "confirm",
-        Message::Read { .. } => "read",
-        Message::Copy { .. } => "copy",
-        Message::NotAReplica { .. } => "not a replica",
-        Message::Repair { .. } => "repair",
-    }
+/// What a message is, without what it says.
+fn first_word(message: &Message) -> String {
+    let text = message.to_string();
+    text.split([' ', ',']).next().unwrap_or_default().to_string()
 }
 
 /// Text in which nothing has a meaning for XML.

@@ -43,7 +43,7 @@ fn cluster(cluster: &Cluster) -> String {
         None => String::new(),
     };
     format!(
-        "{}, N={} R={} W={}, {} quorum, {}{limit} versions, read repair {}",
+        "{}, N={} R={} W={}, {} quorum, {}{limit} versions, read repair {}{}",
         super::counted(cluster.nodes.into(), "node"),
         cluster.n,
         cluster.r,
@@ -51,5 +51,6 @@ fn cluster(cluster: &Cluster) -> String {
         cluster.quorum,
         cluster.versioning.name(),
         cluster.read_repair,
+        cluster.unusual(),
     )
 }

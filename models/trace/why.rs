@@ -3,11 +3,7 @@
 use super::{Event, Step, Trace};
 use crate::scenario::Property;
 use crate::world::{Action, Puts, State};
-use dynamo_protocol::ids::{Key, RequestId};
-use dynamo_protocol::message::Answer;
 use dynamo_protocol::store::{Record, RecordKey};
-use dynamo_protocol::versions::Object;
-use std::collections::BTreeMap;
 
 impl Trace {
     /// What the nodes hold at the end, what was acknowledged, and why the property is false.
@@ -26,17 +22,25 @@ impl Trace {
         let property = self.property.filter(|_| self.refutes())?;
         match property {
             Property::NoLostWrite => {
-                let lost = self.names(self.lost(0));
+                let lost = self.names(self.model.lost(self.last(), 0));
                 Some(format!("{lost} was acknowledged, and all copies together do not cover it"))
             }
             Property::DurableF => {
-                let f = u32::from(self.model.scenario().f);
-                let mut sets = (0..1u32 << self.nodes()).filter(|set| set.count_ones() == f);
-                let removed = sets.find(|&set| !self.lost(set).is_empty())?;
+                let lost = |removed| self.model.lost(self.last(), removed);
+                let mut removals = self.model.removals(self.last());
+                let removed = removals.find(|&removed| !lost(removed).is_empty())?;
                 let gone = (0..self.nodes()).filter(|node| removed >> node & 1 == 1);
                 let gone: Vec<String> = gone.map(|node| format!("n{node}")).collect();
-                let lost = self.names(self.lost(removed));
+                let lost = self.names(lost(removed));
                 Some(format!("without {} all copies together do not cover {lost}", gone.join(", ")))
+            }
+            Property::NoResurrection => {
+                let gone = self.before(self.steps.len().checked_sub(1)?).ghost.gone;
+                let back = self.names(gone.shared(self.model.held(self.last())));
+                Some(format!("{back} was overwritten and gone, and is back"))
+            }
+            Property::Converges | Property::AvailableWrites | Property::AvailableReads => {
+                self.ahead().map(str::to_string)
             }
             _ => self.steps.last().and_then(|step| self.wrong_answer(property, step)),
         }
@@ -44,23 +48,22 @@ impl Trace {
 
     /// What is wrong with the answer that `step`, the last one, gave.
     fn wrong_answer(&self, property: Property, step: &Step) -> Option<String> {
-        let (id, answer) = step.events.iter().find_map(|event| match event {
+        let (client, answer) = step.events.iter().find_map(|event| match event {
             Event::Answers { client, answer, .. } => Some((*client, answer)),
             _ => None,
         })?;
         let before = self.before(self.steps.len() - 1);
-        let client = before.client_index(id)?;
         let key = self.key_read(before, client, &step.action)?;
-        let returned = self.returned(answer)?;
+        let returned = self.model.returned(answer);
         let covered = step.after.ghost.covered_by(returned);
         let memory = before.clients[client].memory.get(&(key as u8)).cloned().unwrap_or_default();
         let missing =
             |puts: Puts| Some(self.names(puts.without(covered))).filter(|names| !names.is_empty());
         match property {
             Property::ReadYourWrites => missing(memory.own)
-                .map(|names| format!("{id} was told earlier that its {names} is stored")),
+                .map(|names| format!("c{client} was told earlier that its {names} is stored")),
             Property::MonotonicReads => {
-                missing(memory.read).map(|names| format!("{id} had read {names} before"))
+                missing(memory.read).map(|names| format!("c{client} had read {names} before"))
             }
             Property::Regular => {
                 let waiting = before.clients[client].waiting.as_ref();
@@ -89,48 +92,20 @@ impl Trace {
         }
     }
 
-    /// The puts that an answer shows; none if it answers no get.
-    fn returned(&self, answer: &Answer) -> Option<Puts> {
-        match answer {
-            Answer::Found { siblings, .. } => Some(self.puts(siblings.iter().map(|w| w.by))),
-            Answer::NotFound { deletes, .. } => Some(self.puts(deletes.iter().copied())),
-            _ => None,
-        }
-    }
-
-    /// The acknowledged puts that the merge of all disks, but those of the set `removed`, does not
-    /// cover at the end.
-    fn lost(&self, removed: u32) -> Puts {
-        let (last, mut merged) = (self.last(), BTreeMap::<&Key, Object>::new());
-        let left = last.nodes.iter().enumerate().filter(|(node, _)| removed >> node & 1 == 0);
-        for (_, host) in left {
-            for (name, record) in host.disk().records() {
-                if let (RecordKey::Object(key), Record::Object(object)) = (name, record) {
-                    let all = merged.get(key).map_or(object.clone(), |copy| copy.merge(object));
-                    merged.insert(key, all);
-                }
-            }
-        }
-        let held = merged.values().flat_map(Object::siblings).map(|written| written.by);
-        last.ghost.acknowledged.without(last.ghost.covered_by(self.puts(held)))
-    }
-
-    fn puts(&self, by: impl Iterator<Item = RequestId>) -> Puts {
-        by.filter_map(|id| self.model.plan().put_of_request(id))
-            .fold(Puts::default(), |set, put| set.with(Puts::one(put)))
-    }
-
     fn names(&self, puts: Puts) -> String {
         let names: Vec<String> = puts.iter().map(|put| self.model.plan().put_name(put)).collect();
         names.join(", ")
     }
 }
 
-/// What a node holds: `n0 holds k = v1 {n0:1}`.
+/// What a node holds: `n0 holds k = v1 {n0:1}`, and what it keeps for others.
 fn holdings(state: &State, node: usize) -> String {
     let host = &state.nodes[node];
     let copies = host.disk().records().filter_map(|(name, record)| match (name, record) {
         (RecordKey::Object(key), Record::Object(object)) => Some(format!("{key} = {object}")),
+        (RecordKey::Hint { home, key }, Record::Object(object)) => {
+            Some(format!("for {home}: {key} = {object}"))
+        }
         _ => None,
     });
     let copies: Vec<String> = copies.collect();

@@ -27,7 +27,7 @@ pub enum Action {
     },
     /// A message arrives.
     Deliver(Sealed<Envelope>),
-    /// A message is lost, free: its receiver is down, or its sender has crashed since.
+    /// A message is lost, free: its receiver is down or cut off, or its sender has crashed since.
     Lose(Sealed<Envelope>),
     /// Fault: a message is lost.
     Drop(Sealed<Envelope>),
@@ -44,8 +44,16 @@ pub enum Action {
     },
     /// Fault: a node loses everything but its disk.
     Crash(NodeId),
-    /// A node starts again with its disk.
+    /// A node starts again with its disk, or with an empty one if that was lost.
     Recover(NodeId),
+    /// Fault: a node loses its disk, and all that it was doing.
+    LoseDisk(NodeId),
+    /// What a node has buffered reaches its disk.
+    Flush(NodeId),
+    /// Fault: the nodes of this set do not hear the others any more.
+    Partition(u8),
+    /// All nodes hear each other again.
+    Heal,
     /// A client gives up: its node has lost the request.
     GiveUp {
         /// The client.
@@ -56,11 +64,36 @@ pub enum Action {
 }
 
 impl Action {
+    /// The node that it befalls, if it befalls one.
+    pub fn befalls(&self) -> Option<NodeId> {
+        match self {
+            Action::Fire { node, .. }
+            | Action::Crash(node)
+            | Action::Recover(node)
+            | Action::LoseDisk(node)
+            | Action::Flush(node) => Some(*node),
+            _ => None,
+        }
+    }
+
     /// Whether this is one of the budgeted faults.
     pub fn is_fault(&self) -> bool {
         match self {
-            Action::Drop(_) | Action::Duplicate(_) | Action::Crash(_) => true,
+            Action::Drop(_)
+            | Action::Duplicate(_)
+            | Action::Crash(_)
+            | Action::LoseDisk(_)
+            | Action::Partition(_) => true,
             Action::Fire { premature, .. } => *premature,
+            _ => false,
+        }
+    }
+
+    /// Whether a node does this on nobody's behalf.
+    pub fn is_background(&self) -> bool {
+        match self {
+            Action::Fire { timer, .. } => !matches!(timer, Timer::Request(_)),
+            Action::Flush(_) => true,
             _ => false,
         }
     }
@@ -86,6 +119,14 @@ impl fmt::Display for Action {
             }
             Action::Crash(node) => write!(f, "FAULT {node} crashes"),
             Action::Recover(node) => write!(f, "{node} restarts"),
+            Action::LoseDisk(node) => write!(f, "FAULT {node} loses its disk"),
+            Action::Flush(node) => write!(f, "{node} flushes its buffer"),
+            Action::Partition(far) => {
+                let far = (0..8).filter(|node| far >> node & 1 == 1);
+                let far: Vec<String> = far.map(|node| format!("n{node}")).collect();
+                write!(f, "FAULT partition cuts off {}", far.join(" "))
+            }
+            Action::Heal => f.write_str("the partition heals"),
             Action::GiveUp { client, node } => write!(f, "c{client} gives up on {node}"),
         }
     }

@@ -95,7 +95,7 @@ impl ClusterModel {
             None => Operation::Get,
             Some(put) => Operation::Put { context, value: self.plan().value(put) },
         };
-        Request { id, key, operation }
+        Request { id, key, operation, quorum: next.quorum.map(super::quorum) }
     }
 
     pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> (NodeId, Input) {
@@ -118,8 +118,12 @@ impl ClusterModel {
         let reader = self.plan().clients();
         let index = self.plan().keys().iter().position(|k| k == key).unwrap_or(0);
         self.begin_get(state, reader, 0, node, index);
-        let request =
-            Request { id: request_id(reader, 0, 0), key: key.clone(), operation: Operation::Get };
+        let request = Request {
+            id: request_id(reader, 0, 0),
+            key: key.clone(),
+            operation: Operation::Get,
+            quorum: None,
+        };
         self.ask(state, node, request)
     }
 
@@ -180,24 +184,18 @@ impl ClusterModel {
         };
         let put = self.plan().put(client, step);
         let ends_session = self.plan().ends_session(client, step, &answer);
+        let returned = self.returned(&answer);
         match (answer, put) {
-            (Answer::Stored, Some(put)) => {
+            (Answer::Stored { .. }, Some(put)) => {
                 memory.own = memory.own.with(Puts::one(put));
                 state.ghost.acknowledged = state.ghost.acknowledged.with(Puts::one(put));
                 state.ghost.end(operation, Phase::Stored);
             }
-            (Answer::Found { siblings, context }, None) => {
-                let by = siblings.iter().map(|written| written.by);
-                memory.read = self.puts(by);
+            (Answer::Found { context, .. } | Answer::NotFound { context, .. }, None) => {
+                memory.read = returned;
                 memory.context = Some(context);
-                answered.returned = Some(memory.read);
-                state.ghost.end(operation, Phase::Returned(memory.read));
-            }
-            (Answer::NotFound { deletes, context }, None) => {
-                memory.read = self.puts(deletes.into_iter());
-                memory.context = Some(context);
-                answered.returned = Some(memory.read);
-                state.ghost.end(operation, Phase::Returned(memory.read));
+                answered.returned = Some(returned);
+                state.ghost.end(operation, Phase::Returned(returned));
             }
             (Answer::Refused(_), Some(_)) => state.ghost.end(operation, Phase::Absent),
             _ => {}
@@ -216,6 +214,15 @@ impl ClusterModel {
         script.done += 1;
         new_session(script);
         self.forget(state, client);
+    }
+
+    /// The puts whose values or deletes the answer to a get shows; none if it answers no get.
+    pub fn returned(&self, answer: &Answer) -> Puts {
+        match answer {
+            Answer::Found { siblings, .. } => self.puts(siblings.iter().map(|written| written.by)),
+            Answer::NotFound { deletes, .. } => self.puts(deletes.iter().copied()),
+            _ => Puts::default(),
+        }
     }
 
     pub(super) fn puts(&self, by: impl Iterator<Item = RequestId>) -> Puts {

@@ -1,11 +1,11 @@
 //! States as text for people: what is false, then who holds what.
 
 use super::plan::Puts;
-use super::state::{Client, Host, Process, Spent, State};
+use super::state::{Client, Host, Process, Spent, State, Violated};
 use super::{ClusterModel, Disk};
 use crate::scenario::Property;
 use dynamo_protocol::node::Node;
-use dynamo_protocol::store::{Record, RecordKey};
+use dynamo_protocol::store::{Record, RecordKey, Store};
 use std::fmt;
 
 impl ClusterModel {
@@ -14,6 +14,9 @@ impl ClusterModel {
     pub fn describe(&self, state: &State) -> String {
         let truth = |property: Property| match state.violated.has(property) {
             true => format!("{property}: FALSE\n"),
+            false if property.is_about_continuations() => {
+                format!("{property}: speaks of what can follow, ask `dynamo check`\n")
+            }
             false => format!("{property}: holds\n"),
         };
         let truths: String = self.asked().map(truth).collect();
@@ -25,13 +28,11 @@ impl ClusterModel {
 /// the others were asked a state does not know.
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut all_hold = true;
         for &property in Property::ALL.iter().filter(|property| self.violated.has(**property)) {
             writeln!(f, "{property}: FALSE")?;
-            all_hold = false;
         }
-        if all_hold {
-            writeln!(f, "every property asked: holds")?;
+        if self.violated == Violated::default() {
+            writeln!(f, "nothing that a state can tell is false here")?;
         }
         write!(f, "{}", Summary(self))
     }
@@ -46,10 +47,16 @@ impl fmt::Display for Summary<'_> {
         for (index, host) in state.nodes.iter().enumerate() {
             writeln!(f, "  n{index} {}", HostText(host))?;
         }
+        if state.far_side != 0 {
+            let far = (0..state.nodes.len()).filter(|node| state.far_side >> node & 1 == 1);
+            let far: Vec<String> = far.map(|node| format!("n{node}")).collect();
+            writeln!(f, "cut off from the others: {}", far.join(" "))?;
+        }
         writeln!(f, "messages in flight: {}", state.network.len())?;
         for envelope in &state.network {
             let orphan = if envelope.orphan { " (its sender has crashed since)" } else { "" };
-            writeln!(f, "  {}{orphan}", **envelope)?;
+            let dying = if envelope.dying != 0 { " (a reaper waits for its end)" } else { "" };
+            writeln!(f, "  {}{orphan}{dying}", **envelope)?;
         }
         let (reader, scripted) = state.clients.split_last().unzip();
         writeln!(f, "clients")?;
@@ -90,12 +97,25 @@ pub(crate) fn write_node(f: &mut fmt::Formatter<'_>, node: &Node<Disk>) -> fmt::
 fn write_disk(f: &mut fmt::Formatter<'_>, disk: &Disk) -> fmt::Result {
     let mut empty = true;
     for (name, record) in disk.records() {
-        if let (RecordKey::Object(key), Record::Object(object)) = (name, record) {
-            write!(f, "{} {key}={object}", if empty { "" } else { "," })?;
-            empty = false;
+        let Record::Object(object) = record else { continue };
+        f.write_str(if empty { " " } else { ", " })?;
+        empty = false;
+        match name {
+            RecordKey::Hint { home, key } => write!(f, "for {home}: {key}={object}")?,
+            RecordKey::Object(key) => write!(f, "{key}={object}")?,
+            _ => {}
         }
     }
-    if empty { f.write_str(" nothing") } else { Ok(()) }
+    if empty {
+        f.write_str(" nothing")?;
+    }
+    if disk.get(&RecordKey::Unsynchronised).is_some() {
+        f.write_str(" (unsynchronised)")?;
+    }
+    if disk.has_buffered() {
+        f.write_str(" (partly buffered)")?;
+    }
+    Ok(())
 }
 
 fn write_list<T: fmt::Display>(
@@ -119,9 +139,16 @@ impl fmt::Display for Client {
 
 impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spent { crashes, drops, duplicates, timeouts } = self;
-        let kinds = [(crashes, "crash"), (drops, "drop"), (duplicates, "duplicate")];
-        let spent = kinds.into_iter().chain([(timeouts, "timeout")]).filter(|(n, _)| **n > 0);
+        let Spent { crashes, drops, duplicates, timeouts, disk_losses, partitions } = self;
+        let kinds = [
+            (crashes, "crash"),
+            (drops, "drop"),
+            (duplicates, "duplicate"),
+            (timeouts, "timeout"),
+            (disk_losses, "lost disk"),
+            (partitions, "partition"),
+        ];
+        let spent = kinds.into_iter().filter(|(n, _)| **n > 0);
         let spent: Vec<String> = spent.map(|(n, kind)| format!("{kind} x{n}")).collect();
         f.write_str(if spent.is_empty() { "none" } else { "" })?;
         f.write_str(&spent.join(", "))

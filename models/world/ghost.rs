@@ -15,6 +15,11 @@ pub struct Ghost {
     pub called: Puts,
     /// The puts that were acknowledged.
     pub acknowledged: Puts,
+    /// The tombstones that were reaped.
+    pub reaped: Puts,
+    /// What an acknowledged put or delete overwrote and no store holds any more; only kept to judge
+    /// `no-resurrection`.
+    pub gone: Puts,
     /// Every operation with its real-time order; only kept to judge `linearizable`.
     pub history: Option<Vec<Operation>>,
 }
@@ -49,6 +54,8 @@ impl Ghost {
             overwrote: vec![Puts::default(); puts],
             called: Puts::default(),
             acknowledged: Puts::default(),
+            reaped: Puts::default(),
+            gone: Puts::default(),
             history: with_history.then(|| vec![Operation::default(); operations]),
         }
     }

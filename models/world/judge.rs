@@ -2,11 +2,13 @@
 
 use super::ClusterModel;
 use super::client::Answered;
+use super::disk::Disk;
+use super::ghost::Ghost;
 use super::linear::Judge;
 use super::plan::Puts;
 use super::state::State;
 use crate::scenario::{Property, Versioning};
-use dynamo_protocol::message::Message;
+use dynamo_protocol::ids::Key;
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::Object;
 use std::collections::BTreeMap;
@@ -25,14 +27,16 @@ impl ClusterModel {
         let acknowledged = before.ghost.acknowledged != after.ghost.acknowledged;
         let sent = before.network != after.network;
         let mut violated = after.violated;
-        for property in self.asked() {
+        for property in self.asked().filter(|property| !property.is_about_continuations()) {
             let may_have_changed = match property {
                 Property::NoLostWrite | Property::DurableF => wrote || acknowledged,
                 Property::UniqueDots => wrote || sent,
                 Property::NoFalseConcurrency | Property::BoundedSiblings => wrote,
                 _ => true,
             };
-            if may_have_changed {
+            if property == Property::NoResurrection {
+                violated.judge(property, self.no_resurrection(before, after));
+            } else if may_have_changed {
                 violated.judge(property, self.holds(property, after, answered.as_ref()));
             }
         }
@@ -40,6 +44,7 @@ impl ClusterModel {
     }
 
     /// Whether `property` is true at `state`, into which a step led that gave the answer, if any.
+    /// One that speaks of continuations is no property of a state: the engine decides it.
     pub(super) fn holds(
         &self,
         property: Property,
@@ -47,7 +52,9 @@ impl ClusterModel {
         answered: Option<&Answered>,
     ) -> bool {
         match property {
-            Property::NoLostWrite => self.no_lost_write(state, 0),
+            Property::NoLostWrite => self.lost(state, 0).is_empty(),
+            // Judged step by step: it speaks of what was.
+            Property::NoResurrection => true,
             Property::DurableF => self.durable(state),
             Property::UniqueDots => self.unique_dots(state),
             Property::NoFalseConcurrency => self.no_false_concurrency(state),
@@ -56,6 +63,7 @@ impl ClusterModel {
             | Property::MonotonicReads
             | Property::Regular
             | Property::Linearizable => self.answer_is_right(property, state, answered),
+            Property::Converges | Property::AvailableWrites | Property::AvailableReads => true,
         }
     }
 
@@ -71,7 +79,8 @@ impl ClusterModel {
             return self.linearizable(state, answered.key);
         }
         let Some(returned) = answered.returned else { return true };
-        let covered = state.ghost.covered_by(returned);
+        // A tombstone that was reaped has nothing to show for it.
+        let covered = state.ghost.covered_by(returned.with(state.ghost.reaped));
         let covers = |puts: Puts| puts.without(covered).is_empty();
         match property {
             Property::ReadYourWrites => covers(answered.own),
@@ -109,33 +118,73 @@ impl ClusterModel {
         Judge { ghost: &state.ghost, put_of: &put_of, of_key: &of_key, register }.is_linearizable()
     }
 
-    /// Every acknowledged value is in the merge of all disks but those in the set `removed`, or is
-    /// covered by something that is.
-    fn no_lost_write(&self, state: &State, removed: u32) -> bool {
-        (0..self.plan().keys().len()).all(|key| {
+    /// The acknowledged values that are neither in the merge of all disks but those in the set
+    /// `removed`, nor covered by something that is, or by a tombstone that was reaped.
+    pub fn lost(&self, state: &State, removed: u32) -> Puts {
+        (0..self.plan().keys().len()).fold(Puts::default(), |lost, key| {
             let acknowledged = state.ghost.acknowledged.shared(self.plan().puts_of(key));
-            let name = RecordKey::Object(self.plan().keys()[key].clone());
-            let left = state.nodes.iter().enumerate().filter(|(node, _)| removed >> node & 1 == 0);
-            let copies = left.filter_map(|(_, host)| match host.disk().get(&name) {
-                Some(Record::Object(object)) => Some(object),
-                _ => None,
-            });
-            let merged = copies.reduce(|a, b| a.merge(&b));
-            let held = merged.map_or(Puts::default(), |object| self.puts_in(&object));
-            acknowledged.without(state.ghost.covered_by(held)).is_empty()
+            let held = self.merged(state, key, removed).with(state.ghost.reaped);
+            lost.with(acknowledged.without(state.ghost.covered_by(held)))
         })
+    }
+
+    /// The merge of what all disks but those in the set `removed` hold of a key, hints included.
+    fn merged(&self, state: &State, key: usize, removed: u32) -> Puts {
+        let key = &self.plan().keys()[key];
+        let left = state.nodes.iter().enumerate().filter(|(node, _)| removed >> node & 1 == 0);
+        let copies = left.flat_map(|(_, host)| objects(host.disk()));
+        let copies = copies.filter_map(|(of, object)| (of == key).then_some(object));
+        let merged = copies.fold(None, |merged: Option<Object>, object| match merged {
+            None => Some(object.clone()),
+            Some(merged) => Some(merged.merge(object)),
+        });
+        merged.map_or(Puts::default(), |object| self.puts_in(&object))
+    }
+
+    /// What all disks together hold of all keys, hints included.
+    pub fn held(&self, state: &State) -> Puts {
+        let keys = 0..self.plan().keys().len();
+        keys.fold(Puts::default(), |held, key| held.with(self.merged(state, key, 0)))
+    }
+
+    /// What was gone stays gone; then keeps in mind what is gone now.
+    fn no_resurrection(&self, before: &State, after: &mut State) -> bool {
+        let held = self.held(after);
+        let acknowledged = after.ghost.acknowledged.iter();
+        let overwritten =
+            acknowledged.fold(Puts::default(), |all, put| all.with(after.ghost.overwrote(put)));
+        after.ghost.gone = before.ghost.gone.with(overwritten.without(held));
+        before.ghost.gone.shared(held).is_empty()
+    }
+
+    /// Notes the tombstones that a step has removed from a disk.
+    pub(super) fn count_reaped(&self, ghost: &mut Ghost, before: &Disk, after: &Disk) {
+        if !self.config().failures().reap || before.untouched_since(after) {
+            return;
+        }
+        for (name, record) in before.records() {
+            if let (RecordKey::Object(_), Record::Object(object)) = (name, record)
+                && after.get(name).is_none()
+            {
+                let tombstones = object.siblings().filter(|written| written.value.is_none());
+                ghost.reaped = ghost.reaped.with(self.puts(tombstones.map(|written| written.by)));
+            }
+        }
     }
 
     /// `no-lost-write` of what is left when any `f` disks vanish.
     fn durable(&self, state: &State) -> bool {
-        let f = u32::from(self.scenario().f);
-        let subsets = 0..1u32 << state.nodes.len();
-        subsets
-            .filter(|set| set.count_ones() == f.min(state.nodes.len() as u32))
-            .all(|set| self.no_lost_write(state, set))
+        self.removals(state).all(|removed| self.lost(state, removed).is_empty())
     }
 
-    /// One dot never names two values, on disks or in flight.
+    /// Every set of `f` disks.
+    pub fn removals(&self, state: &State) -> impl Iterator<Item = u32> {
+        let f = u32::from(self.scenario().f).min(state.nodes.len() as u32);
+        (0..1u32 << state.nodes.len()).filter(move |set| set.count_ones() == f)
+    }
+
+    /// One dot never names two values, on disks or in flight. A dot's text leaves out the life of the
+    /// disk: in a run of the model no epoch is given twice, so that it tells lives apart as well.
     fn unique_dots(&self, state: &State) -> bool {
         let mut named: BTreeMap<(usize, String), usize> = BTreeMap::new();
         let mut unique = |key: usize, object: &Object| {
@@ -145,50 +194,58 @@ impl ClusterModel {
             })
         };
         let place = |key| self.plan().keys().iter().position(|k| k == key).unwrap_or(0);
-        for host in &state.nodes {
-            for (name, record) in host.disk().records() {
-                if let (RecordKey::Object(key), Record::Object(object)) = (name, record)
-                    && !unique(place(key), object)
-                {
-                    return false;
-                }
-            }
-        }
-        state.network.iter().all(|envelope| match &envelope.message {
-            Message::Replicate { key, object, .. }
-            | Message::Confirm { key, object, .. }
-            | Message::Repair { key, object } => unique(place(key), object),
-            _ => true,
-        })
+        let held = state.nodes.iter().flat_map(|host| objects(host.disk()));
+        let in_flight = state.network.iter().flat_map(|envelope| envelope.message.objects());
+        held.chain(in_flight.filter_map(|(key, object)| Some((key?, object))))
+            .all(|(key, object)| unique(place(key), object))
     }
 
-    /// No copy holds two siblings where one covers the other.
+    /// No copy holds two siblings where one covers the other, be they of the same put.
     fn no_false_concurrency(&self, state: &State) -> bool {
-        self.copies(state).all(|(_, held)| !state.ghost.has_order_within(held))
+        self.copies(state).all(|copy| {
+            copy.siblings == copy.held.len() && !state.ghost.has_order_within(copy.held)
+        })
     }
 
     /// No copy holds more siblings than there are truly concurrent puts.
     fn bounded_siblings(&self, state: &State) -> bool {
-        self.copies(state).all(|(key, held)| {
-            held.len() < 2 || held.len() <= state.ghost.most_concurrent(self.plan().puts_of(key))
+        self.copies(state).all(|Copy { key, siblings, .. }| {
+            siblings < 2 || siblings <= state.ghost.most_concurrent(self.plan().puts_of(key))
         })
     }
 
-    /// What each disk holds of each key.
-    fn copies<'a>(&'a self, state: &'a State) -> impl Iterator<Item = (usize, Puts)> + 'a {
-        let records = state.nodes.iter().flat_map(|host| host.disk().records());
-        records.filter_map(|(name, record)| match (name, record) {
-            (RecordKey::Object(key), Record::Object(object)) => {
-                let place = self.plan().keys().iter().position(|k| k == key)?;
-                Some((place, self.puts_in(object)))
-            }
-            _ => None,
+    /// What each disk holds of each key, hints included.
+    fn copies<'a>(&'a self, state: &'a State) -> impl Iterator<Item = Copy> + 'a {
+        let copies = state.nodes.iter().flat_map(|host| objects(host.disk()));
+        copies.filter_map(|(key, object)| {
+            let key = self.plan().keys().iter().position(|k| k == key)?;
+            let (held, siblings) = (self.puts_in(object), object.siblings().count());
+            Some(Copy { key, held, siblings })
         })
     }
 
     /// The puts whose values or tombstones an object holds.
     fn puts_in(&self, object: &Object) -> Puts {
-        let puts = object.siblings().filter_map(|w| self.plan().put_of_request(w.by));
-        puts.fold(Puts::default(), |set, put| set.with(Puts::one(put)))
+        self.puts(object.siblings().map(|written| written.by))
     }
+}
+
+/// What a disk holds of a key.
+struct Copy {
+    /// The key, by its place in the plan.
+    key: usize,
+    /// The puts whose values or tombstones are held.
+    held: Puts,
+    /// How many versions these are: more than puts, if one was coordinated twice.
+    siblings: usize,
+}
+
+/// The objects on a disk, hints included.
+fn objects(disk: &Disk) -> impl Iterator<Item = (&Key, &Object)> {
+    disk.records().filter_map(|(name, record)| match (name, record) {
+        (RecordKey::Object(key) | RecordKey::Hint { key, .. }, Record::Object(object)) => {
+            Some((key, object))
+        }
+        _ => None,
+    })
 }

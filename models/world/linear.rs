@@ -59,7 +59,11 @@ impl Judge<'_> {
     /// The set after an operation; none if a get returned something else.
     fn apply(&self, operation: usize, phase: Phase, set: Puts) -> Option<Puts> {
         match (phase, (self.put_of)(operation)) {
-            (Phase::Returned(returned), _) => (returned == set).then_some(set),
+            // A tombstone that was reaped has nothing to show for it.
+            (Phase::Returned(returned), _) => {
+                let [returned, shown] = [returned, set].map(|set| set.without(self.ghost.reaped));
+                (returned == shown).then_some(set)
+            }
             (_, Some(put)) if self.register => Some(Puts::one(put)),
             (_, Some(put)) => Some(set.without(self.ghost.overwrote(put)).with(Puts::one(put))),
             (_, None) => Some(set),

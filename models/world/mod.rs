@@ -3,18 +3,23 @@
 //! A node's step is [`Node::handle`]; nothing of the protocol is declared again here.
 
 mod action;
+mod agree;
+mod ahead;
 mod client;
 mod describe;
 mod disk;
+mod faults;
 mod ghost;
 mod judge;
 mod linear;
 mod network;
 mod observe;
 mod plan;
+mod space;
 mod state;
 
 pub use action::Action;
+pub use ahead::Unanswered;
 #[cfg(feature = "stateright")]
 pub(crate) use describe::write_node;
 pub use disk::Disk;
@@ -25,15 +30,16 @@ pub use state::{Client, Envelope, Host, Memory, Process, Spent, State, Violated,
 
 use crate::scenario::{self, Faults, Property, Scenario, Schedule};
 use crate::seal::Sealed;
-use dynamo_protocol::config::{Config, ConfigError, ReadRepair};
-use dynamo_protocol::door::{Ambient, Effects, Input, Start, Timer};
-use dynamo_protocol::ids::{Key, NodeId, RequestId};
+use dynamo_protocol::config::{
+    Config, ConfigError, DurabilityMode, FailureHandling, Quorum, ReadRepair,
+};
+use dynamo_protocol::door::{Ambient, Effects, Input, Start};
+use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::ring::{Layout, LayoutError, Member, Ring, Strategy};
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::{Epoch, Incarnation, Stamp, Versioning};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A scenario, ready to be explored.
@@ -105,8 +111,8 @@ impl ClusterModel {
             let node = NodeId(id);
             let mut process = Node::new(self.config.clone(), node, Disk::default());
             let start = Start::Bootstrap { incarnation: Incarnation(0) };
-            let _ = process.handle(Input::Start(start));
-            Sealed::new(Host { process: Process::Up(process), timers: BTreeSet::new() })
+            let timers = network::timers(process.handle(Input::Start(start)));
+            Sealed::new(Host { process: Process::Up(process), timers })
         };
         let nodes = u64::from(self.scenario.cluster.nodes);
         State {
@@ -115,6 +121,7 @@ impl ClusterModel {
             clients: vec![Client::default(); self.plan.clients() + 1],
             spent: Spent::default(),
             ghost: Ghost::new(self.plan.puts(), self.plan.operations(), self.with_history),
+            far_side: 0,
             epochs: vec![0; nodes as usize],
             violated: Violated::default(),
         }
@@ -142,7 +149,7 @@ impl ClusterModel {
         watch: &mut dyn FnMut(NodeId, &Effects),
     ) -> State {
         let mut after = before.clone();
-        let told = self.tell(&mut after, action);
+        let told = self.tell(&mut after, action, watch);
         let answered = told.and_then(|(node, input)| self.handle(&mut after, node, input, watch));
         self.bury_the_dead(&mut after);
         self.judge(before, &mut after, answered);
@@ -150,7 +157,12 @@ impl ClusterModel {
     }
 
     /// What an action changes outside the nodes, and what it tells which of them.
-    fn tell(&self, after: &mut State, action: &Action) -> Option<(NodeId, Input)> {
+    fn tell(
+        &self,
+        after: &mut State,
+        action: &Action,
+        watch: &mut dyn FnMut(NodeId, &Effects),
+    ) -> Option<(NodeId, Input)> {
         match action {
             Action::Call { client, node, .. } => return Some(self.call(after, *client, *node)),
             Action::FinalRead { key, node } => return Some(self.final_read(after, key, *node)),
@@ -174,66 +186,17 @@ impl ClusterModel {
                 return Some((*node, Input::Timer(*timer)));
             }
             Action::Crash(node) => self.crash(after, *node),
-            Action::Recover(node) => self.recover(after, *node),
+            Action::Recover(node) => self.recover(after, *node, watch),
+            Action::LoseDisk(node) => self.lose_disk(after, *node),
+            Action::Flush(node) => self.flush(after, *node),
+            Action::Partition(far) => {
+                after.spent.partitions += 1;
+                after.far_side = *far;
+            }
+            Action::Heal => after.far_side = 0,
             Action::GiveUp { client, .. } => self.give_up(after, *client),
         }
         None
-    }
-
-    fn node_actions(&self, state: &State, actions: &mut Vec<Action>) {
-        let left = state.spent.left(&self.scenario.faults);
-        for (index, host) in state.nodes.iter().enumerate() {
-            let node = NodeId(index as u64);
-            for &timer in &host.timers {
-                let premature = self.is_premature(state, node, timer);
-                if !premature || left.timeouts > 0 {
-                    actions.push(Action::Fire { node, timer, premature });
-                }
-            }
-            match host.process {
-                Process::Up(_) if left.crashes > 0 => actions.push(Action::Crash(node)),
-                Process::Up(_) => {}
-                Process::Down(_) => actions.push(Action::Recover(node)),
-            }
-        }
-    }
-
-    /// Whether an answer could still come: something in flight belongs to the request, or another
-    /// node still works on it. Progress timers are never premature.
-    fn is_premature(&self, state: &State, node: NodeId, timer: Timer) -> bool {
-        let Timer::Request(id) = timer else { return false };
-        let in_flight = state.network.iter().any(|e| e.message.request() == Some(id));
-        let worked_on = |host: &Sealed<Host>| {
-            host.up().is_some_and(|other| other.id() != node && other.is_pending(id))
-        };
-        in_flight || (self.forwards(node, id) && state.nodes.iter().any(worked_on))
-    }
-
-    /// Whether `node` can only have forwarded `id`: then an owner's work on it can still answer it.
-    /// Nobody answers a coordinator but the replicas, whose messages are in flight.
-    fn forwards(&self, node: NodeId, id: RequestId) -> bool {
-        self.plan.key_of_request(id).is_some_and(|key| {
-            let list = self.config.ring().preference_list(&self.plan.keys()[key]);
-            !list.contains_primary(node)
-        })
-    }
-
-    fn crash(&self, state: &mut State, node: NodeId) {
-        state.spent.crashes += 1;
-        let disk = state.host(node).disk().clone();
-        state.set_host(node, Host { process: Process::Down(disk), timers: BTreeSet::new() });
-        let network = std::mem::take(&mut state.network);
-        for sealed in network {
-            let orphan = sealed.orphan || sealed.from == node;
-            state.send(Envelope { orphan, ..(*sealed).clone() });
-        }
-    }
-
-    fn recover(&self, state: &mut State, node: NodeId) {
-        let disk = state.host(node).disk().clone();
-        let mut process = Node::new(self.config.clone(), node, disk);
-        let _ = process.handle(Input::Start(Start::Restart));
-        state.set_host(node, Host { process: Process::Up(process), timers: BTreeSet::new() });
     }
 
     /// The node handles an input; its effects take place in the same step.
@@ -254,8 +217,10 @@ impl ClusterModel {
         if let Input::Timer(timer) = &input {
             host.timers.remove(timer);
         }
+        let before = process.store().clone();
         let effects = process.handle(input);
         watch(node, &effects);
+        self.count_reaped(&mut state.ghost, &before, process.store());
         self.count_epoch(&mut state.epochs[node.0 as usize], process.store(), key.as_ref());
         let replies = network::apply(effects, node, &mut host.timers, state);
         state.set_host(node, host);
@@ -314,7 +279,25 @@ fn config(scenario: &Scenario, first_key: &Key) -> Result<Config, ModelError> {
         scenario::ReadRepair::Async => ReadRepair::Async,
         scenario::ReadRepair::Blocking => ReadRepair::Blocking,
     };
-    Ok(Config::new(ring, cluster.r, cluster.w, versioning, read_repair)?)
+    let failures = FailureHandling {
+        quorum: quorum(cluster.quorum),
+        handoff: cluster.handoff.is_on(),
+        anti_entropy: cluster.anti_entropy.is_on(),
+        durability: match cluster.durability {
+            scenario::Durability::Durable => DurabilityMode::Durable,
+            scenario::Durability::Buffered => DurabilityMode::Buffered,
+            scenario::Durability::OneDurable => DurabilityMode::OneDurable,
+        },
+        reap: cluster.reap.is_on(),
+    };
+    Ok(Config::new(ring, cluster.r, cluster.w, versioning, read_repair)?.with(failures)?)
+}
+
+fn quorum(quorum: scenario::Quorum) -> Quorum {
+    match quorum {
+        scenario::Quorum::Strict => Quorum::Strict,
+        scenario::Quorum::Sloppy => Quorum::Sloppy,
+    }
 }
 
 /// Partitions of a model's ring: enough that several keys get different lists.

@@ -3,6 +3,7 @@
 use super::ClusterModel;
 use super::action::Action;
 use super::state::{Envelope, State};
+use crate::seal::Sealed;
 use dynamo_protocol::door::{Effect, Effects, Input, Timer};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Message};
@@ -12,7 +13,8 @@ impl ClusterModel {
     pub(super) fn network_actions(&self, state: &State, actions: &mut Vec<Action>) {
         let left = state.spent.left(self.faults());
         for envelope in &state.network {
-            let arrives = state.up(envelope.to).is_some();
+            let cut_off = state.is_cut_off(envelope.from, envelope.to);
+            let arrives = state.up(envelope.to).is_some() && !cut_off;
             if arrives {
                 actions.push(Action::Deliver(envelope.clone()));
             }
@@ -34,25 +36,54 @@ impl ClusterModel {
 
     /// Takes messages out of the network that can never matter again: answers to a request that is
     /// finished, and reads whose answer would be one. Request ids are never reused, so finished is
-    /// for ever. All that such a message could still do is to clear a suspicion; where suspicion
-    /// can arise and be noticed (faults, and nodes that forward), it stays.
+    /// for ever. All that such a message could still do is to clear a suspicion, as the timer that
+    /// retries a suspect can at any time.
+    ///
+    /// So do comparisons of trees to which the receiver would have nothing to say: if it has by
+    /// the time that they would have come, the next exchange finds it too.
     pub(super) fn bury_the_dead(&self, state: &mut State) {
-        let cluster = &self.scenario().cluster;
-        let no_faults = *self.faults() == crate::scenario::Faults::default();
-        if cluster.nodes == cluster.n || no_faults {
-            let nodes = &state.nodes;
-            let waits = |node: NodeId, id| {
-                nodes[node.0 as usize].up().is_some_and(|node| node.is_pending(id))
+        let compares =
+            |message: &Message| matches!(message, Message::Roots { .. } | Message::Subtree { .. });
+        if state.network.iter().any(|envelope| compares(&envelope.message)) {
+            let network = std::mem::take(&mut state.network);
+            let matters = |envelope: &Sealed<Envelope>| {
+                let Envelope { from, to, message, .. } = &**envelope;
+                !compares(message) || self.is_answered(state, *from, *to, message.clone())
             };
-            state.network.retain(|envelope| match &envelope.message {
-                Message::Read { id, .. } => waits(envelope.from, *id),
-                message if message.is_answer() => {
-                    message.request().is_none_or(|id| waits(envelope.to, id))
-                }
-                _ => true,
-            });
+            state.network = network.into_iter().filter(matters).collect();
         }
+        let nodes = &state.nodes;
+        let waits =
+            |node: NodeId, id| nodes[node.0 as usize].up().is_some_and(|node| node.is_pending(id));
+        state.network.retain(|envelope| match &envelope.message {
+            Message::Read { id, .. } => waits(envelope.from, *id),
+            message if message.is_answer() => {
+                message.request().is_none_or(|id| waits(envelope.to, id))
+            }
+            _ => true,
+        });
     }
+}
+
+/// Whether a message belongs to an exchange of two owners, or to filling a lost disk.
+pub(super) fn is_exchange(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Roots { .. }
+            | Message::Subtree { .. }
+            | Message::Swap { .. }
+            | Message::Pull { .. }
+            | Message::Page { .. }
+    )
+}
+
+/// The timers that a start sets; it sends nothing.
+pub(super) fn timers(effects: Effects) -> BTreeSet<Timer> {
+    let set = effects.into_iter().filter_map(|effect| match effect {
+        Effect::SetTimer { timer, .. } => Some(timer),
+        _ => None,
+    });
+    set.collect()
 }
 
 /// Lets effects take place; the answer to a client, if there is one, is returned.
@@ -66,10 +97,13 @@ pub(super) fn apply(
     for effect in effects {
         match effect {
             Effect::Send { to, message } => {
-                state.send(Envelope { from, to, message, orphan: false });
+                state.send(Envelope { from, to, message, orphan: false, dying: 0 });
             }
             Effect::Reply { id, answer } => reply = Some((id, answer)),
             Effect::SetTimer { timer, .. } => {
+                if timer == Timer::Reap {
+                    state.let_die(from);
+                }
                 timers.insert(timer);
             }
             Effect::CancelTimer(timer) => {

@@ -8,7 +8,7 @@
 use super::client::Answered;
 use super::ghost::Ghost;
 use super::state::{Client, Envelope, Host, Spent, State, Violated};
-use super::{ClusterModel, Puts, request_id};
+use super::{ClusterModel, request_id};
 use crate::scenario::Property;
 use crate::seal::Sealed;
 use dynamo_protocol::ids::NodeId;
@@ -24,9 +24,10 @@ pub struct Seen {
 }
 
 impl ClusterModel {
-    /// Whether `property` can be judged without the global order of the clients' steps.
+    /// Whether `property` can be judged without the global order of the clients' steps, at a state.
     pub fn is_observable(property: Property) -> bool {
-        !matches!(property, Property::Regular | Property::Linearizable)
+        let needs_order = matches!(property, Property::Regular | Property::Linearizable);
+        !needs_order && !property.is_about_continuations()
     }
 
     /// The state that these nodes, messages and clients make up, with the judgement of every
@@ -81,6 +82,7 @@ impl ClusterModel {
             clients: vec![Client::default(); self.plan().clients() + 1],
             spent: Spent::default(),
             ghost: Ghost::new(self.plan().puts(), self.plan().operations(), false),
+            far_side: 0,
             epochs: vec![0; count],
             violated: Violated::default(),
         }
@@ -112,14 +114,6 @@ impl ClusterModel {
             if !self.holds(property, state, Some(answered)) {
                 violated.judge(property, false);
             }
-        }
-    }
-
-    fn returned(&self, answer: &Answer) -> Puts {
-        match answer {
-            Answer::Found { siblings, .. } => self.puts(siblings.iter().map(|written| written.by)),
-            Answer::NotFound { deletes, .. } => self.puts(deletes.iter().copied()),
-            _ => Puts::default(),
         }
     }
 

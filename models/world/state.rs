@@ -27,6 +27,9 @@ pub struct State {
     pub spent: Spent,
     /// What truly happened.
     pub ghost: Ghost,
+    /// The nodes on the far side of a partition, as a set; n0 is always on the near side. Empty when
+    /// all hear each other.
+    pub far_side: u8,
     /// How many epochs each node has taken; the next one gets this number.
     pub epochs: Vec<u8>,
     /// The properties that are false at this state. Those about an answer speak of the answer, if
@@ -64,6 +67,9 @@ pub struct Envelope {
     pub message: Message,
     /// Whether the sender has crashed since: then the message may be lost, free.
     pub orphan: bool,
+    /// The reapers that have begun to wait since it was sent, as a set: it dies out before their
+    /// waits end.
+    pub dying: u8,
 }
 
 /// A client between two steps of its script, or waiting for an answer.
@@ -112,6 +118,10 @@ pub struct Spent {
     pub duplicates: u8,
     /// Request timers that fired although an answer could still come.
     pub timeouts: u8,
+    /// Disks lost.
+    pub disk_losses: u8,
+    /// Partitions.
+    pub partitions: u8,
 }
 
 /// A set of properties.
@@ -123,6 +133,12 @@ impl Violated {
     pub fn judge(&mut self, property: Property, holds: bool) {
         let bit = 1 << property as u16;
         self.0 = if holds { self.0 & !bit } else { self.0 | bit };
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub fn with(self, other: Violated) -> Violated {
+        Violated(self.0 | other.0)
     }
 
     /// Whether `property` is false.
@@ -140,6 +156,8 @@ impl Spent {
             drops: budget.drops - self.drops,
             duplicates: budget.duplicates - self.duplicates,
             timeouts: budget.timeouts - self.timeouts,
+            disk_losses: budget.disk_losses - self.disk_losses,
+            partitions: budget.partitions - self.partitions,
         }
     }
 }
@@ -173,6 +191,20 @@ impl State {
         self.nodes.get(node.0 as usize)?.up()
     }
 
+    /// Whether a partition lies between two nodes.
+    pub fn is_cut_off(&self, a: NodeId, b: NodeId) -> bool {
+        let side = |node: NodeId| self.far_side >> node.0 & 1;
+        side(a) != side(b)
+    }
+
+    /// A reaper begins to wait, longer than any message that is in flight now may live.
+    pub fn let_die(&mut self, reaper: NodeId) {
+        for sealed in std::mem::take(&mut self.network) {
+            let dying = sealed.dying | 1 << reaper.0;
+            self.send(Envelope { dying, ..(*sealed).clone() });
+        }
+    }
+
     /// Replaces a host.
     pub fn set_host(&mut self, node: NodeId, host: Host) {
         self.nodes[node.0 as usize] = Sealed::new(host);
@@ -200,6 +232,13 @@ impl State {
     /// The place of a client that waits, by the id in its requests.
     pub fn client_index(&self, client: ClientId) -> Option<usize> {
         Some(client_of(client)).filter(|&index| index < self.clients.len())
+    }
+}
+
+impl Envelope {
+    /// Whether `reaper` waits for its end.
+    pub fn dies_for(&self, reaper: NodeId) -> bool {
+        self.dying >> reaper.0 & 1 == 1
     }
 }
 

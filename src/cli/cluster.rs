@@ -3,7 +3,7 @@
 use super::tell;
 use anyhow::{Context, Result, bail};
 use dynamo::node::local::{Event, LocalCluster, Plan};
-use dynamo::node::scheme::{ReadRepair, Versioning};
+use dynamo::node::scheme::{Durability, Quorum, ReadRepair, Switch, Versioning};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -22,8 +22,9 @@ Examples:
   dynamo cluster
   dynamo cluster --nodes 3 --n 3 --r 1 --w 3 --data /tmp/three --port 7500
 
-With --data the cluster is there again the next time, with the same numbers; without it the data
-goes when the cluster ends. Ctrl-C ends it.")]
+With --data the cluster is there again the next time, with the same numbers; a node whose folder was
+erased meanwhile merges what the others hold. Without --data the data goes when the cluster ends.
+Ctrl-C ends it.")]
 pub(crate) struct ClusterArgs {
     /// Nodes [default: 5]
     #[arg(long)]
@@ -43,6 +44,21 @@ pub(crate) struct ClusterArgs {
     /// What a get does about old copies [default: async]
     #[arg(long)]
     read_repair: Option<ReadRepair>,
+    /// Whose answers count, unless a request says otherwise [default: sloppy]
+    #[arg(long)]
+    quorum: Option<Quorum>,
+    /// Whether fallbacks give back what they keep for others [default: on]
+    #[arg(long)]
+    handoff: Option<Switch>,
+    /// Whether nodes compare their copies [default: on]
+    #[arg(long)]
+    anti_entropy: Option<Switch>,
+    /// Which writes are on disk before they are answered for [default: durable]
+    #[arg(long)]
+    durability: Option<Durability>,
+    /// Whether tombstones are removed once no node knows anything older [default: off]
+    #[arg(long)]
+    reap: Option<Switch>,
     /// Folder that holds the data of all nodes [default: a fresh one that is removed at the end]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -84,6 +100,11 @@ impl ClusterArgs {
         let scheme = &mut plan.cluster;
         scheme.versioning = self.versioning.unwrap_or(scheme.versioning);
         scheme.read_repair = self.read_repair.unwrap_or(scheme.read_repair);
+        scheme.quorum = self.quorum.unwrap_or(scheme.quorum);
+        scheme.handoff = self.handoff.unwrap_or(scheme.handoff);
+        scheme.anti_entropy = self.anti_entropy.unwrap_or(scheme.anti_entropy);
+        scheme.durability = self.durability.unwrap_or(scheme.durability);
+        scheme.reap = self.reap.unwrap_or(scheme.reap);
         if living.is_none() {
             let nodes = u8::try_from(plan.nodes).unwrap_or(u8::MAX);
             scheme.n = self.n.unwrap_or(scheme.n.min(nodes));
@@ -146,10 +167,12 @@ fn welcome(cluster: &LocalCluster, folder: &Path, temporary: bool) {
          data in {folder}{fate}\n\
          in another terminal:\n  \
            dynamo put cart apples --node {first}\n  \
-           dynamo get cart --node {first}\n\
+           dynamo get cart --node {first}\n  \
+           dynamo status --node {commas}\n\
          Ctrl-C ends the cluster\n",
         count = addresses.len(),
         all = addresses.join(" "),
+        commas = addresses.join(","),
         folder = folder.display(),
         first = addresses[0],
     ));

@@ -3,6 +3,7 @@
 use super::contexts::{Contexts, Place};
 use anyhow::{Context, Result};
 use dynamo::client::Client;
+use dynamo::node::scheme::Quorum;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,13 @@ pub(super) struct ConnectArgs {
         default_values = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7403", "127.0.0.1:7404"]
     )]
     nodes: Vec<SocketAddr>,
+    /// Whose answers count: those of the key's top N nodes only, or also those of the fallbacks
+    /// that stand in for them [default: as the cluster is configured]
+    #[arg(long)]
+    quorum: Option<Quorum>,
+    /// Say which replicas answered, even if no fallback is among them
+    #[arg(long, short)]
+    pub(super) verbose: bool,
     /// How long to wait for an answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     timeout_ms: u64,
@@ -35,7 +43,8 @@ pub(super) struct ConnectArgs {
     no_context: bool,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// An address on the command line.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let problem = "write an IP address and a port, as in 127.0.0.1:7400 (a key or value goes before \
                    --node, or after --)";
     text.parse().map_err(|_| problem.into())
@@ -44,7 +53,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 impl ConnectArgs {
     pub(super) fn client(&self) -> Result<Client> {
         let client = Client::connect(&self.nodes).context("cannot connect")?;
-        Ok(client.with_timeout(Duration::from_millis(self.timeout_ms)))
+        let client = client.with_timeout(Duration::from_millis(self.timeout_ms));
+        Ok(match self.quorum {
+            Some(quorum) => client.with_quorum(quorum.into()),
+            None => client,
+        })
     }
 
     /// Where the context of `key` is kept.

@@ -96,10 +96,25 @@ pub(crate) fn run(args: ExploreArgs) -> anyhow::Result<ExitCode> {
             let encoding = ActorEncoding::new(&scenario)?;
             let asked = encoding.asked();
             if let Some(property) = args.property.filter(|_| asked.is_empty()) {
-                bail!("{property} needs the order of all steps; use --encoding cluster");
+                bail!(
+                    "{property} cannot be told from the nodes' states and the clients' answers alone; \
+                     use --encoding cluster"
+                );
             }
-            page.open(held, encoding.model(), asked, ICONS)
+            let hint = format!("{ICONS}{}", left_out(&scenario, &asked));
+            page.open(held, encoding.model(), asked, &hint)
         }
+    }
+}
+
+/// The properties asked that the nodes' states and the clients' answers alone cannot tell.
+fn left_out(scenario: &Scenario, asked: &[Property]) -> String {
+    let all = scenario.expect.iter().map(|(property, _)| property);
+    let names: Vec<&str> =
+        all.filter(|property| !asked.contains(property)).map(|property| property.name()).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("\nNot judged here: {}; use --encoding cluster.", names.join(", ")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::connect::ConnectArgs;
 use super::contexts::hex;
-use super::say;
+use super::{replicas, say};
 use anyhow::Result;
 use dynamo::client::Read;
 use dynamo_protocol::ids::Key;
@@ -44,13 +44,13 @@ pub(crate) fn run(args: GetArgs) -> Result<ExitCode> {
     if args.connect.json {
         say(format_args!("{}\n", as_json(&read)))?;
     } else {
-        print(&read)?;
+        print(&read, args.connect.verbose)?;
     }
     let found = matches!(read, Read::Found { .. });
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(read: &Read) -> Result<()> {
+fn print(read: &Read, verbose: bool) -> Result<()> {
     match read {
         Read::Found { siblings, .. } => {
             let lines = siblings.iter().map(|written| line(written) + "\n");
@@ -65,6 +65,11 @@ fn print(read: &Read) -> Result<()> {
             eprintln!("quorum unavailable: {got} of {need} replicas answered");
         }
         Read::TimedOut => eprintln!("timed out: no node answered; is the cluster running?"),
+    }
+    if let Read::Found { replicas, .. } | Read::NotFound { replicas, .. } = read
+        && let Some(text) = replicas::worth_telling(replicas, verbose)
+    {
+        eprintln!("as {text} have it");
     }
     Ok(())
 }
@@ -82,12 +87,16 @@ fn line(written: &Written) -> String {
 
 fn as_json(read: &Read) -> Value {
     match read {
-        Read::Found { siblings, .. } => {
-            json!({ "result": "found", "siblings": siblings.iter().map(sibling).collect::<Vec<_>>() })
-        }
-        Read::NotFound { deletes, .. } => {
-            json!({ "result": "not-found", "deleted": !deletes.is_empty() })
-        }
+        Read::Found { siblings, replicas, .. } => json!({
+            "result": "found",
+            "siblings": siblings.iter().map(sibling).collect::<Vec<_>>(),
+            "replicas": replicas::as_json(replicas),
+        }),
+        Read::NotFound { deletes, replicas, .. } => json!({
+            "result": "not-found",
+            "deleted": !deletes.is_empty(),
+            "replicas": replicas::as_json(replicas),
+        }),
         Read::QuorumUnavailable { got, need } => {
             json!({ "result": "quorum-unavailable", "got": got, "need": need })
         }

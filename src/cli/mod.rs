@@ -18,7 +18,13 @@ mod get;
 mod node;
 #[cfg(feature = "node")]
 mod put;
+#[cfg(feature = "node")]
+mod replicas;
 mod ring;
+#[cfg(feature = "node")]
+mod status;
+#[cfg(feature = "node")]
+mod torture;
 #[cfg(feature = "check")]
 mod trace;
 
@@ -59,6 +65,12 @@ enum Verb {
     /// Delete a key
     #[cfg(feature = "node")]
     Delete(delete::DeleteArgs),
+    /// Show how nodes are
+    #[cfg(feature = "node")]
+    Status(status::StatusArgs),
+    /// Kill and confuse a real cluster under load, then look for what it has lost
+    #[cfg(feature = "node")]
+    Torture(torture::TortureArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
     /// Show the shortest counterexample of a property, step by step
@@ -84,6 +96,10 @@ impl Cli {
             Verb::Put(args) => put::run(args),
             #[cfg(feature = "node")]
             Verb::Delete(args) => delete::run(args),
+            #[cfg(feature = "node")]
+            Verb::Status(args) => status::run(args),
+            #[cfg(feature = "node")]
+            Verb::Torture(args) => torture::run(args),
             Verb::Ring(args) => ring::run(args),
             #[cfg(feature = "check")]
             Verb::Trace(args) => trace::run(args),

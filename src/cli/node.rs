@@ -12,7 +12,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 #[command(after_help = r#"Examples:
   dynamo node --config n0.toml --bootstrap    the first time
-  dynamo node --config n0.toml                ever after
+  dynamo node --config n0.toml                ever after, even if the data was lost
 
 A configuration file, the same on every node but for `node` and `data`:
   node = "n0"
@@ -26,8 +26,12 @@ A configuration file, the same on every node but for `node` and `data`:
   id = 0
   address = "127.0.0.1:7400"
 
-Also known: listen, allow-remote, request-timeout-ms, straggler-timeout-ms; in [cluster]
-versioning, clock-limit, read-repair, strategy, partitions, tokens; in [[nodes]] weight, zone.
+Also known: listen, allow-remote, request-timeout-ms, straggler-timeout-ms, handoff-ms, retry-ms,
+exchange-ms, reap-ms, flush-ms; in [cluster] versioning, clock-limit, read-repair, strategy,
+partitions, tokens, quorum, handoff, anti-entropy, durability, reap; in [[nodes]] weight, zone; for
+tests, in [faults] loss, duplicate, reorder, reorder-ms, seed, until-ms.
+Without --bootstrap an empty data folder is a lost disk: the node takes writes at once, and counts
+for reads once it has merged what the others hold.
 Ctrl-C ends it; what it has counted is printed last. DYNAMO_LOG=debug tells more."#)]
 pub(crate) struct NodeArgs {
     /// The node's configuration file

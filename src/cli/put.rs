@@ -1,11 +1,12 @@
 //! `dynamo put`: write a key.
 
 use super::connect::ConnectArgs;
-use super::say;
+use super::{replicas, say};
 use anyhow::{Context, Result, bail};
 use dynamo::client::PutError;
 use dynamo_protocol::ids::{Key, Value};
 use dynamo_protocol::limits::MAX_VALUE_BYTES;
+use dynamo_protocol::message::Replicas;
 use serde_json::json;
 use std::fs::File;
 use std::io::Read;
@@ -21,7 +22,8 @@ Examples:
   date | dynamo put now -
 
 After a get of the key the put replaces what that get returned, all siblings; otherwise it is blind:
-it replaces nothing, and stands beside what is there. Exit code 1 if it was refused, or if nobody
+it replaces nothing, and stands beside what is there. If a fallback holds the put in place of one of
+the key's own nodes, that is said. Exit code 1 if it was refused, or if nobody
 knows whether it was applied.")]
 pub(crate) struct PutArgs {
     /// The key
@@ -59,25 +61,35 @@ pub(super) fn write(connect: &ConnectArgs, key: &str, value: Option<Value>) -> R
     if connect.json {
         say(format_args!("{}\n", as_json(&written, blind)))?;
     } else {
-        print(&written, blind, is_delete);
+        print(&written, connect.verbose, blind, is_delete);
     }
     Ok(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(written: &Result<(), PutError>, blind: bool, is_delete: bool) {
-    match written {
-        Ok(()) if blind && is_delete => {
-            eprintln!("stored, blind: it covers nothing (get first to delete what is there)");
+fn print(written: &Result<Replicas, PutError>, verbose: bool, blind: bool, is_delete: bool) {
+    let replicas = match written {
+        Ok(replicas) => replicas,
+        Err(error) => return eprintln!("{error}"),
+    };
+    let at = replicas::worth_telling(replicas, verbose).map(|text| format!(" at {text}"));
+    let at = at.unwrap_or_default();
+    match (blind, is_delete) {
+        (true, true) => {
+            eprintln!("stored{at}, blind: it covers nothing (get first to delete what is there)");
         }
-        Ok(()) if blind => eprintln!("stored, blind: it replaces nothing (get first to replace)"),
-        Ok(()) => eprintln!("stored"),
-        Err(error) => eprintln!("{error}"),
+        (true, false) => {
+            eprintln!("stored{at}, blind: it replaces nothing (get first to replace)");
+        }
+        (false, _) => eprintln!("stored{at}"),
     }
 }
 
-fn as_json(written: &Result<(), PutError>, blind: bool) -> serde_json::Value {
+fn as_json(written: &Result<Replicas, PutError>, blind: bool) -> serde_json::Value {
     match written {
-        Ok(()) => json!({ "result": "stored", "blind": blind }),
+        Ok(replicas) => {
+            let replicas = replicas::as_json(replicas);
+            json!({ "result": "stored", "blind": blind, "replicas": replicas })
+        }
         Err(error @ PutError::MaybeApplied(_)) => {
             json!({ "result": "maybe-applied", "why": error.to_string() })
         }

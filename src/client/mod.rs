@@ -18,15 +18,17 @@ mod session;
 pub use outcome::{ClientError, Doubt, PutError, Read};
 
 use crate::wire::caller::{Caller, PING_TIMEOUT};
+use dynamo_protocol::config::Quorum;
 use dynamo_protocol::ids::{Key, RequestId, Value};
-use dynamo_protocol::message::{Answer, Operation, Refusal, Request};
+use dynamo_protocol::message::{Answer, Operation, Refusal, Replicas, Request};
 use dynamo_protocol::versions::Context;
 use session::Session;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long a client waits for an answer, unless told otherwise: longer than a coordinator waits
-/// for its quorum, so that the coordinator's word comes first.
+/// for those it asks first and for the fallbacks after them, so that the coordinator's word comes
+/// first.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A client of a cluster.
@@ -44,6 +46,9 @@ pub struct Client {
     proven: bool,
     session: Session,
     timeout: Duration,
+    quorum: Option<Quorum>,
+    /// The name of the request made last.
+    last: RequestId,
 }
 
 impl Client {
@@ -53,13 +58,16 @@ impl Client {
     /// `NoNodes` if there are none, `Io` if there is no socket to be had.
     pub fn connect(nodes: &[SocketAddr]) -> Result<Client, ClientError> {
         let first = nodes.first().ok_or(ClientError::NoNodes)?;
+        let session = Session::new();
         Ok(Client {
             caller: Caller::towards(*first).map_err(ClientError::Io)?,
             nodes: nodes.to_vec(),
             current: 0,
             proven: false,
-            session: Session::new(),
+            session,
             timeout: DEFAULT_TIMEOUT,
+            quorum: None,
+            last: session.last_id(),
         })
     }
 
@@ -67,6 +75,13 @@ impl Client {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Client {
         self.timeout = timeout;
+        self
+    }
+
+    /// Wants these nodes' answers to count, whatever the cluster's configuration says.
+    #[must_use]
+    pub fn with_quorum(mut self, quorum: Quorum) -> Client {
+        self.quorum = Some(quorum);
         self
     }
 
@@ -128,8 +143,8 @@ impl Client {
         last
     }
 
-    /// Writes a key (paper §4.1). With a context it replaces what that context's get returned;
-    /// without one it replaces nothing and may become a sibling.
+    /// Writes a key (paper §4.1), and gives the replicas that hold it. With a context it replaces what
+    /// that context's get returned; without one it replaces nothing and may become a sibling.
     ///
     /// # Errors
     /// [`PutError`] tells whether the put was certainly not applied.
@@ -138,7 +153,7 @@ impl Client {
         key: &Key,
         value: Value,
         context: Option<Context>,
-    ) -> Result<(), PutError> {
+    ) -> Result<Replicas, PutError> {
         self.write(key, context, Some(value))
     }
 
@@ -146,7 +161,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::put`].
-    pub fn delete(&mut self, key: &Key, context: Option<Context>) -> Result<(), PutError> {
+    pub fn delete(&mut self, key: &Key, context: Option<Context>) -> Result<Replicas, PutError> {
         self.write(key, context, None)
     }
 
@@ -155,7 +170,7 @@ impl Client {
         key: &Key,
         context: Option<Context>,
         value: Option<Value>,
-    ) -> Result<(), PutError> {
+    ) -> Result<Replicas, PutError> {
         let mut last = PutError::NobodyThere;
         for _ in 0..self.nodes.len() {
             if !self.is_there().map_err(PutError::not_sent)? {
@@ -165,7 +180,7 @@ impl Client {
             let (context, value) = (context.clone(), value.clone());
             let request = self.request(key, Operation::Put { context, value });
             last = match self.ask(request) {
-                Ok(Some(Answer::Stored)) => return Ok(()),
+                Ok(Some(Answer::Stored { replicas })) => return Ok(replicas),
                 // Certainly not applied, and another node may be less busy.
                 Ok(Some(Answer::Refused(Refusal::Busy))) => {
                     self.next_node();
@@ -202,7 +217,8 @@ impl Client {
     }
 
     fn request(&mut self, key: &Key, operation: Operation) -> Request {
-        Request { id: self.session.next_id(), key: key.clone(), operation }
+        self.last = self.session.next_id();
+        Request { id: self.last, key: key.clone(), operation, quorum: self.quorum }
     }
 
     /// The answer of the present node; `None` if there is none in time.
@@ -211,8 +227,8 @@ impl Client {
         self.caller.ask(node, request, self.timeout)
     }
 
-    /// The name of the request made last, for logs and tests.
+    /// The name of the request made last: of a put, the one by which reads will know it.
     pub fn last_request(&self) -> RequestId {
-        self.session.last_id()
+        self.last
     }
 }

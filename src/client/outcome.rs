@@ -1,7 +1,7 @@
 //! What becomes of a request, as the client sees it.
 
 use dynamo_protocol::ids::RequestId;
-use dynamo_protocol::message::{Answer, Refusal};
+use dynamo_protocol::message::{Answer, Refusal, Replicas};
 use dynamo_protocol::versions::{Context, Written};
 
 /// What a get says: four different things.
@@ -13,6 +13,8 @@ pub enum Read {
         siblings: Vec<Written>,
         /// To be passed to the put that replaces them all.
         context: Context,
+        /// Whose copies these are.
+        replicas: Replicas,
     },
     /// A quorum says that there is no value.
     NotFound {
@@ -20,6 +22,8 @@ pub enum Read {
         deletes: Vec<RequestId>,
         /// To be passed to a put that is meant to come after the deletes.
         context: Context,
+        /// Whose copies these are.
+        replicas: Replicas,
     },
     /// Too few replicas answered.
     QuorumUnavailable {
@@ -100,11 +104,15 @@ impl PutError {
 /// What an answer to a get means.
 pub(super) fn read(answer: Answer) -> Result<Read, ClientError> {
     Ok(match answer {
-        Answer::Found { siblings, context } => Read::Found { siblings, context },
-        Answer::NotFound { deletes, context } => Read::NotFound { deletes, context },
+        Answer::Found { siblings, context, replicas } => {
+            Read::Found { siblings, context, replicas }
+        }
+        Answer::NotFound { deletes, context, replicas } => {
+            Read::NotFound { deletes, context, replicas }
+        }
         Answer::QuorumUnavailable { got, need } => Read::QuorumUnavailable { got, need },
         Answer::TimedOut => Read::TimedOut,
         Answer::Refused(refusal) => return Err(ClientError::Refused(refusal)),
-        Answer::Stored => return Err(ClientError::Nonsense(Box::new(answer))),
+        Answer::Stored { .. } => return Err(ClientError::Nonsense(Box::new(answer))),
     })
 }

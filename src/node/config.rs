@@ -1,5 +1,6 @@
 //! A node's configuration file.
 
+use super::faults::FaultConfig;
 use super::scheme::Scheme;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::ids::NodeId;
@@ -9,18 +10,37 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a client may wait, unless the file says otherwise.
-pub const DEFAULT_REQUEST_TIMEOUT_MS: u64 = 2_000;
+/// How long a coordinator waits for those it has asked, unless the file says otherwise. Less than half
+/// as long as a client waits, so that a sloppy quorum may turn to others and still be in time.
+pub const DEFAULT_REQUEST_TIMEOUT_MS: u64 = 1_000;
 
 /// How long read repair waits for stragglers, unless the file says otherwise.
 pub const DEFAULT_STRAGGLER_TIMEOUT_MS: u64 = 500;
+
+/// How soon hints are offered to a home that speaks, unless the file says otherwise.
+pub const DEFAULT_HANDOFF_MS: u64 = 200;
+
+/// How often a suspect is asked whether it is back, unless the file says otherwise.
+pub const DEFAULT_RETRY_MS: u64 = 1_000;
+
+/// How often two nodes compare their copies, on average, unless the file says otherwise.
+pub const DEFAULT_EXCHANGE_MS: u64 = 2_000;
+
+/// How long lies between the steps of removing tombstones, unless the file says otherwise.
+pub const DEFAULT_REAP_MS: u64 = 60_000;
+
+/// Shortest time between those steps: no message may outlive it.
+pub const MIN_REAP_MS: u64 = 5_000;
+
+/// How long a buffered write may stay in the buffer, unless the file says otherwise.
+pub const DEFAULT_FLUSH_MS: u64 = 1_000;
 
 /// Longest timeout that makes sense.
 pub const MAX_TIMEOUT_MS: u64 = 3_600_000;
 
 /// The file of `dynamo node --config FILE`. `[cluster]` and `[[nodes]]` must be the same on every
 /// node of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NodeConfig {
     /// Which of the `[[nodes]]` this one is, by name.
@@ -33,12 +53,33 @@ pub struct NodeConfig {
     /// Whether it may listen where other machines reach it, although nothing authenticates them.
     #[serde(default)]
     pub allow_remote: bool,
-    /// How long a coordinator waits for its quorum, in milliseconds.
+    /// How long a coordinator waits for those it has asked, in milliseconds; whoever has forwarded
+    /// a put to it waits two and a half times as long.
     #[serde(default = "default_request_timeout_ms")]
     pub request_timeout_ms: u64,
     /// How long read repair waits for the replicas that were not needed, in milliseconds.
     #[serde(default = "default_straggler_timeout_ms")]
     pub straggler_timeout_ms: u64,
+    /// How soon hints are offered to their home, in milliseconds. While the home is silent the time
+    /// doubles, up to [`super::delays::MAX_HANDOFF`].
+    #[serde(default = "default_handoff_ms")]
+    pub handoff_ms: u64,
+    /// How often a suspect is asked whether it is back, in milliseconds.
+    #[serde(default = "default_retry_ms")]
+    pub retry_ms: u64,
+    /// How often two nodes compare their copies, in milliseconds: on average, for each time is
+    /// drawn between half as long and one and a half times as long.
+    #[serde(default = "default_exchange_ms")]
+    pub exchange_ms: u64,
+    /// How long lies between the steps of removing tombstones, in milliseconds.
+    #[serde(default = "default_reap_ms")]
+    pub reap_ms: u64,
+    /// How long a buffered write may stay in the buffer, in milliseconds.
+    #[serde(default = "default_flush_ms")]
+    pub flush_ms: u64,
+    /// What goes wrong on purpose with what the node receives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<FaultConfig>,
     /// Quorums and schemes.
     pub cluster: Scheme,
     /// All nodes of the cluster.
@@ -119,14 +160,9 @@ impl NodeConfig {
         self.cluster.protocol(&self.nodes)
     }
 
-    /// How long a coordinator waits for its quorum.
-    pub fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout_ms)
-    }
-
-    /// How long read repair waits for stragglers.
-    pub fn straggler_timeout(&self) -> Duration {
-        Duration::from_millis(self.straggler_timeout_ms)
+    /// How long a buffered write may stay in the buffer.
+    pub fn flush_every(&self) -> Duration {
+        Duration::from_millis(self.flush_ms)
     }
 
     /// Checks everything that the file's grammar does not.
@@ -135,7 +171,8 @@ impl NodeConfig {
     /// One sentence: what is wrong, and what to do.
     pub fn check(&self) -> Result<(), String> {
         self.check_addresses()?;
-        self.check_timeouts()?;
+        self.check_times()?;
+        self.faults.as_ref().map_or(Ok(()), FaultConfig::check)?;
         self.protocol().map(drop)
     }
 
@@ -162,13 +199,18 @@ impl NodeConfig {
         Ok(())
     }
 
-    fn check_timeouts(&self) -> Result<(), String> {
-        for (name, ms) in [
-            ("request-timeout-ms", self.request_timeout_ms),
-            ("straggler-timeout-ms", self.straggler_timeout_ms),
+    fn check_times(&self) -> Result<(), String> {
+        for (name, ms, least) in [
+            ("request-timeout-ms", self.request_timeout_ms, 1),
+            ("straggler-timeout-ms", self.straggler_timeout_ms, 1),
+            ("handoff-ms", self.handoff_ms, 1),
+            ("retry-ms", self.retry_ms, 1),
+            ("exchange-ms", self.exchange_ms, 1),
+            ("reap-ms", self.reap_ms, MIN_REAP_MS),
+            ("flush-ms", self.flush_ms, 1),
         ] {
-            if !(1..=MAX_TIMEOUT_MS).contains(&ms) {
-                return Err(format!("{name} is {ms}; use 1 to {MAX_TIMEOUT_MS}"));
+            if !(least..=MAX_TIMEOUT_MS).contains(&ms) {
+                return Err(format!("{name} is {ms}; use {least} to {MAX_TIMEOUT_MS}"));
             }
         }
         Ok(())
@@ -188,6 +230,26 @@ fn default_request_timeout_ms() -> u64 {
 
 fn default_straggler_timeout_ms() -> u64 {
     DEFAULT_STRAGGLER_TIMEOUT_MS
+}
+
+fn default_handoff_ms() -> u64 {
+    DEFAULT_HANDOFF_MS
+}
+
+fn default_retry_ms() -> u64 {
+    DEFAULT_RETRY_MS
+}
+
+fn default_exchange_ms() -> u64 {
+    DEFAULT_EXCHANGE_MS
+}
+
+fn default_reap_ms() -> u64 {
+    DEFAULT_REAP_MS
+}
+
+fn default_flush_ms() -> u64 {
+    DEFAULT_FLUSH_MS
 }
 
 fn one() -> u32 {
@@ -241,6 +303,15 @@ address = "127.0.0.1:7401"
             ("127.0.0.1:7401", "10.0.0.1:7401", "can be reached from other machines"),
             ("data", "allow-remote = true\nlisten = \"0.0.0.0:1\"\ndata", "fine"),
             ("data", "request-timeout-ms = 0\ndata", "request-timeout-ms is 0"),
+            ("data", "reap-ms = 4999\ndata", "reap-ms is 4999; use 5000 to"),
+            ("data", "flush-ms = 3600001\ndata", "flush-ms is 3600001"),
+            ("data", "handoff-ms = 1\nretry-ms = 1\nexchange-ms = 1\nreap-ms = 5000\ndata", "fine"),
+            ("w = 2", "w = 2\nquorum = \"loose\"", "node.toml:8: unknown variant `loose`"),
+            ("w = 2", "w = 2\nquorum = \"strict\"\nhandoff = \"off\"\nreap = \"on\"", "fine"),
+            ("w = 2", "w = 2\nanti-entropy = \"off\"\ndurability = \"one-durable\"", "fine"),
+            ("w = 2", "w = 2\n[faults]\nloss = 0.5\nreorder = 1.0", "fine"),
+            ("w = 2", "w = 2\n[faults]\nloss = 1.5", "loss is 1.5; use 0 to 1"),
+            ("w = 2", "w = 2\n[faults]\nreorder-ms = 9999", "reorder-ms is 9999"),
             ("w = 2", "", "missing field `w`"),
         ] {
             let said = said(from, to);

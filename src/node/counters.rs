@@ -20,6 +20,11 @@ impl Counters {
         *self.0.entry(name).or_default() += more as u64;
     }
 
+    /// All of them, in order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(name, value)| (*name, *value))
+    }
+
     /// How many of `name` there were.
     pub fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
@@ -58,6 +63,14 @@ pub fn of_note(note: Note) -> &'static str {
         Note::FreshEpoch(_) => "fresh-epoch",
         Note::Suspects(_) => "suspects",
         Note::Trusts(_) => "trusts",
+        Note::KeptHint(_) => "kept-hints",
+        Note::MergedHint(_) => "merged-hints",
+        Note::ReleasedHint(_) => "released-hints",
+        Note::FallbackPut(_) => "fallback-puts",
+        Note::FallbackRead(_) => "fallback-reads",
+        Note::Exchanged(_) => "exchanged",
+        Note::Resynchronised(_) => "resynchronised",
+        Note::Reaped => "reaped",
         Note::Ignored(Ignored::NotStarted) => "ignored-not-started",
         Note::Ignored(Ignored::BadStart) => "ignored-bad-start",
         Note::Ignored(Ignored::Duplicate) => "ignored-duplicate",
@@ -65,5 +78,6 @@ pub fn of_note(note: Note) -> &'static str {
         Note::Ignored(Ignored::ForeignObject) => "ignored-foreign-object",
         Note::Ignored(Ignored::KeyTooLong) => "ignored-key-too-long",
         Note::Ignored(Ignored::Stranger) => "ignored-stranger",
+        Note::Ignored(Ignored::NotAReplica) => "ignored-not-a-replica",
     }
 }

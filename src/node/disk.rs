@@ -1,12 +1,18 @@
 //! The durable store of a node: the core's records in an embedded log-structured database.
 //!
-//! Writes gather in memory, where the core reads them back, until [`Disk::commit`] makes them
-//! durable all at once. Each record carries a checksum over its name and its content. A record
-//! that cannot be read is never reported as absent: the disk remembers the failure, and
-//! the next commit fails with it, so that nothing that rests on the read ever leaves the node.
+//! Writes gather in memory, where the core reads them back, until [`Disk::commit`] writes them all
+//! at once. If one of them is durable, the commit waits for the disk; if all are buffered, it hands
+//! them to the operating system, and [`Disk::flush`] waits for the disk later. There is one journal:
+//! a durable commit also makes durable whatever was buffered before it. A crash of the process alone
+//! loses nothing that was committed; a crash of the machine loses what was buffered since the last
+//! flush.
+//!
+//! Each record carries a checksum over its name and its content. A record that cannot be read is
+//! never reported as absent: the disk remembers the failure, and the next commit fails with it, so
+//! that nothing that rests on the read ever leaves the node.
 
-use dynamo_protocol::ids::{ClientId, Key};
-use dynamo_protocol::store::{Record, RecordKey, Store};
+use super::records::{decode_key, decode_record, describe, encode_key, encode_record};
+use dynamo_protocol::store::{Durability, Record, RecordKey, Store};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,8 +25,6 @@ const DATABASE: &str = "store";
 
 /// The file that tells other processes to keep off.
 const LOCK: &str = "lock";
-
-const CHECKSUM_BYTES: usize = 4;
 
 /// What is wrong with a data folder.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,10 @@ pub struct Disk {
     records: Keyspace,
     /// What was written since the last commit; `None` is a removal.
     uncommitted: BTreeMap<RecordKey, Option<Record>>,
+    /// Whether any of those is to be on disk when the commit returns.
+    is_durable: bool,
+    /// Whether there are committed writes that may not be on disk yet.
+    is_buffered: bool,
     failure: RefCell<Option<DiskError>>,
     /// Held for as long as the disk is open.
     _lock: File,
@@ -75,6 +83,9 @@ impl Disk {
             database: db,
             records,
             uncommitted: BTreeMap::new(),
+            is_durable: false,
+            // What the process before has committed need not be on disk.
+            is_buffered: true,
             failure: RefCell::new(None),
             _lock: lock,
         })
@@ -85,7 +96,8 @@ impl Disk {
         folder.join(DATABASE).exists()
     }
 
-    /// Makes all writes durable, together. Gives how many records they were.
+    /// Writes everything, together: durably if any of it is to be durable. Gives how many records
+    /// they were.
     ///
     /// # Errors
     /// [`DiskError`], also if any read since the last commit has failed. Then nothing may be sent.
@@ -96,7 +108,10 @@ impl Disk {
         if self.uncommitted.is_empty() {
             return Ok(0);
         }
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        let is_durable = std::mem::take(&mut self.is_durable);
+        // Even what may be lost with the machine is not lost with the process.
+        let mode = if is_durable { PersistMode::SyncData } else { PersistMode::Buffer };
+        let mut batch = self.database.batch().durability(Some(mode));
         let writes = std::mem::take(&mut self.uncommitted);
         for (key, record) in &writes {
             let name = encode_key(key);
@@ -108,9 +123,25 @@ impl Disk {
                 None => batch.remove(&self.records, name),
             }
         }
-        let failed = |error| DiskError::Database(self.folder.clone(), error);
-        batch.commit().map_err(failed)?;
+        batch.commit().map_err(|error| self.broken(error))?;
+        self.is_buffered = !is_durable;
         Ok(writes.len())
+    }
+
+    /// Whether there are committed writes that a crash of the machine could still undo.
+    pub fn is_buffered(&self) -> bool {
+        self.is_buffered
+    }
+
+    /// Waits until everything that was committed is on disk.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk refuses.
+    pub fn flush(&mut self) -> Result<(), DiskError> {
+        if std::mem::take(&mut self.is_buffered) {
+            self.database.persist(PersistMode::SyncData).map_err(|error| self.broken(error))?;
+        }
+        Ok(())
     }
 
     fn read(&self, key: &RecordKey) -> Result<Option<Record>, DiskError> {
@@ -143,14 +174,7 @@ impl Disk {
     }
 
     fn damaged(&self, name: &[u8]) -> DiskError {
-        let record = match decode_key(name) {
-            Some(RecordKey::Identity) => "the identity".into(),
-            Some(RecordKey::Sessions) => "the table of sessions".into(),
-            Some(RecordKey::Session(client)) => format!("the session {client}"),
-            Some(RecordKey::Object(key)) => format!("the object of key {key}"),
-            Some(RecordKey::Counter(key)) => format!("the counter of key {key}"),
-            None => format!("the record {}", name.escape_ascii()),
-        };
+        let record = describe(name);
         DiskError::Damaged { folder: self.folder.clone(), record }
     }
 
@@ -184,11 +208,13 @@ impl Store for Disk {
         }
     }
 
-    fn put(&mut self, key: RecordKey, record: Record) {
+    fn put(&mut self, key: RecordKey, record: Record, durability: Durability) {
+        self.is_durable |= durability == Durability::Durable;
         self.uncommitted.insert(key, Some(record));
     }
 
-    fn remove(&mut self, key: &RecordKey) {
+    fn remove(&mut self, key: &RecordKey, durability: Durability) {
+        self.is_durable |= durability == Durability::Durable;
         self.uncommitted.insert(key.clone(), None);
     }
 }
@@ -210,63 +236,25 @@ fn lock(folder: &Path) -> Result<File, DiskError> {
     }
 }
 
-/// A record's name as bytes, in the order of [`RecordKey`].
-fn encode_key(key: &RecordKey) -> Vec<u8> {
-    let (tag, rest): (u8, &[u8]) = match key {
-        RecordKey::Identity => (0, &[]),
-        RecordKey::Sessions => (1, &[]),
-        RecordKey::Session(client) => (2, &client.0.to_be_bytes()),
-        RecordKey::Object(key) => (3, &key.0),
-        RecordKey::Counter(key) => (4, &key.0),
-    };
-    [&[tag], rest].concat()
-}
-
-fn decode_key(name: &[u8]) -> Option<RecordKey> {
-    let (tag, rest) = name.split_first()?;
-    match (tag, rest) {
-        (0, []) => Some(RecordKey::Identity),
-        (1, []) => Some(RecordKey::Sessions),
-        (2, rest) => Some(RecordKey::Session(ClientId(u64::from_be_bytes(rest.try_into().ok()?)))),
-        (3, rest) => Some(RecordKey::Object(Key(rest.to_vec()))),
-        (4, rest) => Some(RecordKey::Counter(Key(rest.to_vec()))),
-        _ => None,
-    }
-}
-
-fn encode_record(name: &[u8], record: &Record) -> Vec<u8> {
-    let room = vec![0; CHECKSUM_BYTES];
-    let mut bytes = postcard::to_extend(record, room).expect("a record always encodes");
-    let checksum = checksum(name, &bytes[CHECKSUM_BYTES..]);
-    bytes[..CHECKSUM_BYTES].copy_from_slice(&checksum);
-    bytes
-}
-
-fn decode_record(name: &[u8], bytes: &[u8]) -> Option<Record> {
-    let (head, content) = bytes.split_at_checked(CHECKSUM_BYTES)?;
-    if head != checksum(name, content) {
-        return None;
-    }
-    match postcard::take_from_bytes(content) {
-        Ok((record, [])) => Some(record),
-        _ => None,
-    }
-}
-
-fn checksum(name: &[u8], content: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(name);
-    hasher.update(content);
-    hasher.finalize().to_le_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dynamo_protocol::ids::{ClientId, Key, NodeId};
+    use dynamo_protocol::merkle::Path as TreePath;
+    use dynamo_protocol::ring::RangeId;
     use dynamo_protocol::store::records;
 
     fn object(text: &str) -> RecordKey {
         RecordKey::Object(Key::from(text))
+    }
+
+    fn hint(home: u64, key: &str) -> RecordKey {
+        RecordKey::Hint { home: NodeId(home), key: Key::from(key) }
+    }
+
+    fn tree(range: u32, nibbles: &[u8]) -> RecordKey {
+        let path = TreePath::from_nibbles(nibbles).expect("nibbles");
+        RecordKey::Tree { range: RangeId(range), path }
     }
 
     fn names(disk: &Disk) -> Vec<RecordKey> {
@@ -279,6 +267,19 @@ mod tests {
         let mut disk = Disk::open(folder.path()).unwrap();
         let mut keys = vec![
             RecordKey::Counter(Key::from("")),
+            hint(256, ""),
+            tree(1, &[2]),
+            hint(1, "a"),
+            tree(1, &[1, 0]),
+            tree(256, &[]),
+            RecordKey::Unsynchronised,
+            RecordKey::Tombstone(Key::from("b")),
+            hint(255, "z"),
+            tree(1, &[1]),
+            tree(1, &[]),
+            hint(1, ""),
+            RecordKey::Tombstone(Key::from("")),
+            tree(0, &[0xf]),
             RecordKey::Session(ClientId(256)),
             object("b"),
             RecordKey::Identity,
@@ -289,15 +290,15 @@ mod tests {
             object("a"),
         ];
         for (i, key) in keys.iter().enumerate() {
-            disk.put(key.clone(), Record::Session(i as u64));
+            disk.put(key.clone(), Record::Session(i as u64), Durability::Durable);
             if i == 4 {
                 assert_eq!(disk.commit().unwrap(), 5);
             }
         }
         keys.sort();
         assert_eq!(names(&disk), keys);
-        disk.remove(&object("b"));
-        disk.remove(&RecordKey::Sessions);
+        disk.remove(&object("b"), Durability::Durable);
+        disk.remove(&RecordKey::Sessions, Durability::Durable);
         keys.retain(|key| *key != object("b") && *key != RecordKey::Sessions);
         assert_eq!(names(&disk), keys);
         disk.commit().unwrap();
@@ -310,9 +311,9 @@ mod tests {
     fn what_is_not_committed_is_gone_after_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let mut disk = Disk::open(folder.path()).unwrap();
-        disk.put(object("a"), Record::Session(1));
+        disk.put(object("a"), Record::Session(1), Durability::Durable);
         disk.commit().unwrap();
-        disk.put(object("a"), Record::Session(2));
+        disk.put(object("a"), Record::Session(2), Durability::Durable);
         assert_eq!(disk.get(&object("a")), Some(Record::Session(2)));
         drop(disk);
         let disk = Disk::open(folder.path()).unwrap();
@@ -320,11 +321,31 @@ mod tests {
     }
 
     #[test]
+    fn one_durable_write_makes_its_batch_and_all_before_it_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::open(folder.path()).unwrap();
+        let mut write = |key: &str, durability| {
+            disk.put(object(key), Record::Session(1), durability);
+            disk.put(object("beside"), Record::Session(1), Durability::Buffered);
+            disk.commit().unwrap();
+            disk.is_buffered()
+        };
+        assert!(write("a", Durability::Buffered));
+        assert!(!write("b", Durability::Durable));
+        assert!(write("c", Durability::Buffered), "the next batch starts anew");
+        disk.flush().unwrap();
+        assert!(!disk.is_buffered());
+        disk.remove(&object("a"), Durability::Durable);
+        disk.commit().unwrap();
+        assert!(!disk.is_buffered());
+    }
+
+    #[test]
     fn a_damaged_record_fails_the_commit() {
         let folder = tempfile::tempdir().unwrap();
         let mut disk = Disk::open(folder.path()).unwrap();
-        disk.put(object("a"), Record::Session(1));
-        disk.put(object("b"), Record::Session(1));
+        disk.put(object("a"), Record::Session(1), Durability::Durable);
+        disk.put(object("b"), Record::Session(1), Durability::Durable);
         disk.commit().unwrap();
         // The record of another key is as wrong as a changed byte.
         let other = disk.records.get(encode_key(&object("b"))).unwrap().unwrap();

@@ -2,13 +2,17 @@
 
 use super::config::NodeConfig;
 use super::counters::{self, Counters};
+use super::delays::Delays;
 use super::disk::Disk;
+use super::faults::Faults;
 use super::socket::{NodeSocket, Received};
 use super::timers::Timers;
-use super::{NodeError, start};
+use super::{NodeError, start, status};
 use crate::wire::codec::Frame;
 use crate::wire::session_started_ms;
-use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note};
+use crate::wire::status::Digests;
+use dynamo_protocol::config::Config;
+use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note, Timer};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::Request;
 use dynamo_protocol::node::Node;
@@ -33,6 +37,7 @@ const STOP: Token = Token(1);
 /// A node that listens.
 pub struct Server {
     name: String,
+    protocol: Arc<Config>,
     node: Node<Disk>,
     poll: Poll,
     socket: NodeSocket,
@@ -46,6 +51,13 @@ pub struct Server {
     /// Whether the socket may hold more than has been read.
     readable: bool,
     next_expiry: Instant,
+    /// When the last one was told how this node is: that may take reading all that it holds.
+    examined: Option<Instant>,
+    /// Suspects that were asked whether they are back, and with what.
+    retries: BTreeMap<NodeId, u64>,
+    flush_every: Duration,
+    /// When buffered writes must be on disk, if there are any.
+    next_flush: Option<Instant>,
 }
 
 /// Ends a [`Server`]'s loop from another thread.
@@ -64,13 +76,11 @@ impl Stopper {
     }
 }
 
-struct Delays {
-    request: Duration,
-    straggler: Duration,
-}
-
 /// Microseconds since 1970, never going back while the process lives.
 struct Clock(u64);
+
+/// How long a timer waits that must not overtake what the socket holds.
+const READ_FIRST: Duration = Duration::from_millis(1);
 
 /// How far a client's clock may be ahead of this node's.
 const MAX_CLOCK_LEAD_MS: u64 = 60 * 60 * 1000;
@@ -99,31 +109,41 @@ impl Server {
         let addresses = config.nodes.iter().map(|member| (member.node_id(), member.address));
         // The address comes first: whoever cannot have it must not have touched the disk.
         let mut socket = NodeSocket::new(listen, addresses.collect())?;
-        let node = start::start(config, bootstrap)?;
+        let protocol = Arc::new(config.protocol().map_err(NodeError::Config)?);
+        let (node, effects) = start::start(config, &protocol, bootstrap)?;
         let poll = Poll::new().map_err(NodeError::Socket)?;
         let registry = poll.registry();
         registry
             .register(socket.source(), SOCKET, Interest::READABLE)
             .map_err(NodeError::Socket)?;
         let waker = Arc::new(Waker::new(registry, STOP).map_err(NodeError::Socket)?);
+        let now = Instant::now();
         tracing::info!("{} listens on {listen}, data in {}", config.node, config.data.display());
-        Ok(Server {
+        if let Some(faults) = &config.faults {
+            tracing::warn!("{} makes faults on purpose: {faults:?}", config.node);
+            socket.suffer(Faults::new(faults.clone(), node.id(), now));
+        }
+        let mut server = Server {
             name: config.node.clone(),
+            protocol,
             node,
             poll,
             socket,
             clients: BTreeMap::new(),
             timers: Timers::default(),
-            delays: Delays {
-                request: config.request_timeout(),
-                straggler: config.straggler_timeout(),
-            },
+            delays: Delays::new(config),
             counters: Counters::default(),
             clock: Clock(0),
             stopper: Stopper { stopped: Arc::default(), waker },
             readable: true,
-            next_expiry: Instant::now(),
-        })
+            next_expiry: now,
+            examined: None,
+            retries: BTreeMap::new(),
+            flush_every: config.flush_every(),
+            next_flush: None,
+        };
+        server.perform(effects, now);
+        Ok(server)
     }
 
     /// A handle that ends the loop.
@@ -143,10 +163,12 @@ impl Server {
             // What has arrived counts before silence does.
             self.receive(now)?;
             self.fire_timers(now);
-            self.commit()?;
+            self.commit(now)?;
             self.socket.flush(&mut self.counters);
             self.expire(now);
+            self.flush_disk(now)?;
         }
+        self.node.store_mut().flush()?;
         tracing::info!("{} stops", self.name);
         Ok(self.counters)
     }
@@ -157,7 +179,8 @@ impl Server {
             Some(Duration::ZERO)
         } else {
             let expiry = self.socket.has_incomplete().then_some(self.next_expiry);
-            let next = self.timers.next_deadline().into_iter().chain(expiry).min();
+            let others = [self.timers.next_deadline(), self.next_flush, self.socket.next_held()];
+            let next = others.into_iter().flatten().chain(expiry).min();
             next.map(|deadline| deadline.saturating_duration_since(now))
         };
         match self.poll.poll(events, timeout) {
@@ -171,19 +194,45 @@ impl Server {
 
     fn fire_timers(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_due(now) {
-            self.step(Input::Timer(timer), now);
+            match timer {
+                Timer::Retry(node) => self.ask_suspect(node, now),
+                // Nothing that was sent before its delay began may come in after it has ended.
+                Timer::Reap if self.readable => self.timers.set(timer, now + READ_FIRST),
+                _ => self.step(Input::Timer(timer), now),
+            }
+        }
+    }
+
+    /// Trying a suspect again would make requests wait for it: first it is asked whether it is
+    /// back. The core hears of its timer when it is.
+    fn ask_suspect(&mut self, node: NodeId, now: Instant) {
+        let nonce = rand::random();
+        self.retries.insert(node, nonce);
+        self.send(node, &Frame::Ping { nonce });
+        let timer = Timer::Retry(node);
+        self.timers.set(timer, now + self.delays.of(timer, Delay::Retry));
+    }
+
+    fn pong(&mut self, address: SocketAddr, nonce: u64, node: NodeId, now: Instant) {
+        let is_expected = self.retries.get(&node) == Some(&nonce);
+        if is_expected && self.socket.address(node) == Some(address) {
+            self.retries.remove(&node);
+            self.timers.cancel(Timer::Retry(node));
+            self.step(Input::Timer(Timer::Retry(node)), now);
+        } else {
+            self.counters.count("refused-unexpected");
         }
     }
 
     fn receive(&mut self, now: Instant) -> Result<(), NodeError> {
         for _ in 0..MAX_BATCH_DATAGRAMS {
-            if !self.readable {
-                break;
-            }
             match self.socket.receive(now, &mut self.counters)? {
                 Received::Frame(from, frame) => self.frame(from, frame, now),
                 Received::Nothing => {}
-                Received::Drained => self.readable = false,
+                Received::Drained => {
+                    self.readable = false;
+                    break;
+                }
             }
         }
         Ok(())
@@ -194,6 +243,7 @@ impl Server {
             Frame::Request(request) => self.request(address, request, now),
             Frame::Peer { from, message } if self.socket.address(from) == Some(address) => {
                 let ambient = self.clock.ambient();
+                self.delays.heard(from, &mut self.timers, now);
                 self.step(Input::Peer { from, message, ambient }, now);
             }
             Frame::Peer { from, .. } => {
@@ -204,8 +254,23 @@ impl Server {
                 let pong = Frame::Pong { nonce, node: self.node.id() };
                 self.socket.queue(address, &pong, &mut self.counters);
             }
-            Frame::Reply { .. } | Frame::Pong { .. } => self.counters.count("refused-unexpected"),
+            Frame::Examine { nonce, digests } => self.examine(address, nonce, digests, now),
+            Frame::Pong { nonce, node } => self.pong(address, nonce, node, now),
+            Frame::Reply { .. } | Frame::Examined { .. } => {
+                self.counters.count("refused-unexpected");
+            }
         }
+    }
+
+    /// Tells how this node is, at most once a turn: others ask again.
+    fn examine(&mut self, address: SocketAddr, nonce: u64, digests: Digests, now: Instant) {
+        if self.examined.replace(now) == Some(now) {
+            return self.counters.count("refused-examination");
+        }
+        let faults = self.socket.suffers(now);
+        let status = status::of(&self.node, &self.protocol, digests, faults, &self.counters);
+        let examined = Frame::Examined { nonce, status: Box::new(status) };
+        self.socket.queue(address, &examined, &mut self.counters);
     }
 
     /// A request's answer goes where its first copy came from; a copy of it changes nothing.
@@ -244,7 +309,12 @@ impl Server {
                     }
                 }
                 Effect::SetTimer { timer, delay } => {
-                    self.timers.set(timer, now + self.delays.of(delay));
+                    let length = match timer {
+                        Timer::Request(id) if self.node.is_forwarded(id) => self.delays.forward(),
+                        Timer::Exchange(_) if !self.node.is_whole() => self.delays.recovery(),
+                        _ => self.delays.of(timer, delay),
+                    };
+                    self.timers.set(timer, now + length);
                 }
                 Effect::CancelTimer(timer) => self.timers.cancel(timer),
                 Effect::Note(note) => self.note(note),
@@ -264,11 +334,22 @@ impl Server {
         tracing::debug!("{note:?}");
     }
 
-    fn commit(&mut self) -> Result<(), NodeError> {
+    fn commit(&mut self, now: Instant) -> Result<(), NodeError> {
         let records = self.node.store_mut().commit()?;
         if records > 0 {
             self.counters.count("commits");
             self.counters.add("records", records);
+        }
+        let latest = self.next_flush.unwrap_or(now + self.flush_every);
+        self.next_flush = self.node.store().is_buffered().then_some(latest);
+        Ok(())
+    }
+
+    fn flush_disk(&mut self, now: Instant) -> Result<(), NodeError> {
+        if self.next_flush.is_some_and(|due| due <= now) {
+            self.node.store_mut().flush()?;
+            self.counters.count("flushes");
+            self.next_flush = None;
         }
         Ok(())
     }
@@ -277,15 +358,6 @@ impl Server {
         if now >= self.next_expiry {
             self.socket.expire(now, &mut self.counters);
             self.next_expiry = now + EXPIRE_EVERY;
-        }
-    }
-}
-
-impl Delays {
-    fn of(&self, delay: Delay) -> Duration {
-        match delay {
-            Delay::Request => self.request,
-            Delay::Straggler => self.straggler,
         }
     }
 }

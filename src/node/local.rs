@@ -3,9 +3,7 @@
 //! A node that was told to ends when its standard input does, so no child outlives its parent,
 //! however the parent ends, and letting go of a child's input is how it is stopped.
 
-use super::config::{
-    DEFAULT_REQUEST_TIMEOUT_MS, DEFAULT_STRAGGLER_TIMEOUT_MS, MemberConfig, NodeConfig,
-};
+use super::config::{self, MemberConfig, NodeConfig};
 use super::disk::Disk;
 use super::scheme::Scheme;
 use crate::wire::caller::{Caller, PING_TIMEOUT};
@@ -96,7 +94,13 @@ impl Plan {
                 listen: None,
                 allow_remote: false,
                 request_timeout_ms: self.request_timeout_ms,
-                straggler_timeout_ms: DEFAULT_STRAGGLER_TIMEOUT_MS,
+                straggler_timeout_ms: config::DEFAULT_STRAGGLER_TIMEOUT_MS,
+                handoff_ms: config::DEFAULT_HANDOFF_MS,
+                retry_ms: config::DEFAULT_RETRY_MS,
+                exchange_ms: config::DEFAULT_EXCHANGE_MS,
+                reap_ms: config::DEFAULT_REAP_MS,
+                flush_ms: config::DEFAULT_FLUSH_MS,
+                faults: None,
                 cluster: self.cluster.clone(),
                 nodes: nodes.clone(),
             };
@@ -112,7 +116,7 @@ impl Default for Plan {
         Plan {
             nodes: 5,
             port: 7400,
-            request_timeout_ms: DEFAULT_REQUEST_TIMEOUT_MS,
+            request_timeout_ms: config::DEFAULT_REQUEST_TIMEOUT_MS,
             cluster: Scheme::with_quorums(3, 2, 2),
         }
     }
@@ -142,7 +146,7 @@ pub struct LocalCluster {
 
 impl LocalCluster {
     /// Starts the nodes of `plan` with their data in `folder`, as processes of `binary`. A folder
-    /// without a cluster gets a new one. `events` hears what the nodes print and when they end.
+    /// without a cluster gets a new one; in one with a cluster, a node without data recovers. `events` hears what the nodes print and when they end.
     ///
     /// # Errors
     /// One sentence: a port that is taken, a folder or file that cannot be used.
@@ -186,7 +190,7 @@ impl LocalCluster {
         Instant::now() + START_TIMEOUT
     }
 
-    /// Notes that the cluster is born, so that later starts expect data in every folder.
+    /// Notes that the cluster is born, so that a later start takes an empty folder for a lost disk.
     ///
     /// # Errors
     /// One sentence if the file cannot be written.
@@ -223,7 +227,11 @@ fn check_free(address: SocketAddr) -> Result<()> {
     })
 }
 
-fn write_config(folder: &Path, config: &NodeConfig) -> Result<PathBuf> {
+/// Writes the configuration file of a node into `folder`, and gives its name.
+///
+/// # Errors
+/// One sentence if it cannot be written.
+pub fn write_config(folder: &Path, config: &NodeConfig) -> Result<PathBuf> {
     let file = folder.join(format!("{}.toml", config.node));
     write(&file, &toml::to_string(config)?)?;
     Ok(file)
@@ -260,17 +268,23 @@ fn spawn(
     name: &str,
     events: &Sender<Event>,
 ) -> Result<ChildStdin> {
-    let mut command = Command::new(binary);
-    command.arg("node").arg("--config").arg(config).arg("--until-stdin-ends");
-    if bootstrap {
-        command.arg("--bootstrap");
-    }
+    let mut command = command(binary, config, bootstrap);
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = piped.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
     let (input, output) = (child.stdin.take(), child.stderr.take());
     let (name, events) = (name.to_owned(), events.clone());
     std::thread::spawn(move || watch(child, output, &name, &events));
     input.context("a child without an input")
+}
+
+/// The command line of a node that is to be a child: it ends when its standard input does.
+pub fn command(binary: &Path, config: &Path, bootstrap: bool) -> Command {
+    let mut command = Command::new(binary);
+    command.arg("node").arg("--config").arg(config).arg("--until-stdin-ends");
+    if bootstrap {
+        command.arg("--bootstrap");
+    }
+    command
 }
 
 /// Passes on what a child prints, then how it ended. Nobody may listen any more: no matter.

@@ -1,25 +1,30 @@
 //! A node for real: the protocol core behind a UDP socket and above a disk.
 //!
 //! One event loop, no async. Each turn takes the datagrams and timers that are there, hands them to
-//! the core one by one, commits once, and only then sends. Nothing leaves a node before the writes
-//! that it rests on are durable; a failed commit or read ends the process with nothing sent.
+//! the core one by one, commits once, and only then sends. Nothing leaves a node before the durable
+//! writes that it rests on are on disk; a failed commit or read ends the process with nothing sent.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`disk`] | the durable store |
 //! | [`config`], [`scheme`] | the configuration file |
 //! | [`local`] | a cluster on one machine |
-//! | [`timers`] | the clock behind the core's timers |
+//! | [`timers`], [`delays`] | the clock behind the core's timers |
+//! | [`faults`] | faults on purpose, for tests |
 //! | [`counters`] | what has been counted |
 
 pub mod config;
 pub mod counters;
+pub mod delays;
 pub mod disk;
 mod event_loop;
+pub mod faults;
 pub mod local;
+mod records;
 pub mod scheme;
 mod socket;
 mod start;
+mod status;
 pub mod timers;
 
 pub use event_loop::{Server, Stopper};
@@ -42,12 +47,6 @@ pub enum NodeError {
     /// The data folder fails.
     #[error(transparent)]
     Disk(#[from] disk::DiskError),
-    /// There is nothing on the disk, and nobody said that this is right.
-    #[error(
-        "the data folder {0} holds no node; if {1} is new, start it with --bootstrap; if its data \
-         was lost, keep it out: it cannot come back empty until recovery of lost disks is there"
-    )]
-    EmptyFolder(PathBuf, String),
     /// A node is to be born where one lives.
     #[error("the data folder {0} holds a node already; start without --bootstrap")]
     NotEmpty(PathBuf),

@@ -1,7 +1,7 @@
 //! The cluster's quorums and schemes, as configuration files and command lines name them.
 
 use super::config::MemberConfig;
-use dynamo_protocol::config::{self, Config};
+use dynamo_protocol::config::{self, Config, FailureHandling};
 use dynamo_protocol::ring::{Layout, Member, Ring, Strategy};
 use dynamo_protocol::versions;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,55 @@ pub struct Scheme {
     /// Tokens of a node of weight 1, under strategies 1 and 2.
     #[serde(default = "default_tokens")]
     pub tokens: u32,
+    /// Whose answers count towards R and W, unless a request says otherwise.
+    #[serde(default)]
+    pub quorum: Quorum,
+    /// Whether fallbacks give back what they keep for others.
+    #[serde(default = "on")]
+    pub handoff: Switch,
+    /// Whether owners compare their copies.
+    #[serde(default = "on")]
+    pub anti_entropy: Switch,
+    /// Which writes are on disk before they are answered for.
+    #[serde(default)]
+    pub durability: Durability,
+    /// Whether tombstones are removed once no node knows anything older.
+    #[serde(default = "off")]
+    pub reap: Switch,
+}
+
+/// Whose answers count (see [`config::Quorum`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quorum {
+    /// Those of the key's top N nodes only.
+    Strict,
+    /// Those of the first N healthy nodes of the key's preference list.
+    #[default]
+    Sloppy,
+}
+
+/// Which writes are on disk before they are answered for (see [`config::DurabilityMode`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// Every one.
+    #[default]
+    Durable,
+    /// None; they follow within flush-ms.
+    Buffered,
+    /// That of one replica of each put.
+    OneDurable,
+}
+
+/// Something that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// It is there.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// How versions are ordered (see [`versions::Versioning`]).
@@ -81,6 +130,11 @@ impl Scheme {
             strategy: three(),
             partitions: DEFAULT_PARTITIONS,
             tokens: DEFAULT_TOKENS,
+            quorum: Quorum::default(),
+            handoff: Switch::On,
+            anti_entropy: Switch::On,
+            durability: Durability::default(),
+            reap: Switch::Off,
         }
     }
 
@@ -91,7 +145,18 @@ impl Scheme {
     pub fn protocol(&self, members: &[MemberConfig]) -> Result<Config, String> {
         let ring = self.ring(members)?;
         let (r, w, read_repair) = (self.r, self.w, self.read_repair.into());
-        Config::new(ring, r, w, self.versioning()?, read_repair).map_err(|error| error.to_string())
+        let config = Config::new(ring, r, w, self.versioning()?, read_repair);
+        config.and_then(|config| config.with(self.failures())).map_err(|error| error.to_string())
+    }
+
+    fn failures(&self) -> FailureHandling {
+        FailureHandling {
+            quorum: self.quorum.into(),
+            handoff: self.handoff == Switch::On,
+            anti_entropy: self.anti_entropy == Switch::On,
+            durability: self.durability.into(),
+            reap: self.reap == Switch::On,
+        }
     }
 
     fn versioning(&self) -> Result<versions::Versioning, String> {
@@ -136,6 +201,33 @@ impl From<ReadRepair> for config::ReadRepair {
             ReadRepair::Blocking => config::ReadRepair::Blocking,
         }
     }
+}
+
+impl From<Quorum> for config::Quorum {
+    fn from(quorum: Quorum) -> config::Quorum {
+        match quorum {
+            Quorum::Strict => config::Quorum::Strict,
+            Quorum::Sloppy => config::Quorum::Sloppy,
+        }
+    }
+}
+
+impl From<Durability> for config::DurabilityMode {
+    fn from(durability: Durability) -> config::DurabilityMode {
+        match durability {
+            Durability::Durable => config::DurabilityMode::Durable,
+            Durability::Buffered => config::DurabilityMode::Buffered,
+            Durability::OneDurable => config::DurabilityMode::OneDurable,
+        }
+    }
+}
+
+fn on() -> Switch {
+    Switch::On
+}
+
+fn off() -> Switch {
+    Switch::Off
 }
 
 fn three() -> u8 {

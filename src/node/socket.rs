@@ -2,6 +2,7 @@
 
 use super::NodeError;
 use super::counters::{self, Counters};
+use super::faults::Faults;
 use crate::wire::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
 use crate::wire::fragments::{Fragments, Limits};
 use dynamo_protocol::ids::NodeId;
@@ -41,6 +42,7 @@ pub(super) struct NodeSocket {
     from_clients: Fragments,
     next_message: u64,
     buffer: [u8; MAX_DATAGRAM_BYTES + 1],
+    faults: Option<Faults>,
     outbox: Vec<(SocketAddr, Vec<u8>)>,
 }
 
@@ -68,6 +70,7 @@ impl NodeSocket {
             from_clients: Fragments::new(CLIENT_LIMITS),
             next_message: rand::random(),
             buffer: [0; MAX_DATAGRAM_BYTES + 1],
+            faults: None,
             outbox: Vec::new(),
         })
     }
@@ -87,18 +90,32 @@ impl NodeSocket {
         now: Instant,
         counters: &mut Counters,
     ) -> Result<Received, NodeError> {
-        let (length, from) = match self.socket.recv_from(&mut self.buffer) {
-            Ok(received) => received,
-            Err(error) => {
-                return match error.kind() {
-                    ErrorKind::WouldBlock => Ok(Received::Drained),
-                    // An earlier datagram bounced, or a signal came: neither is about this socket.
-                    ErrorKind::Interrupted | ErrorKind::ConnectionRefused => Ok(Received::Nothing),
-                    _ => Err(NodeError::Socket(error)),
-                };
-            }
+        let (length, from) = match self.take_held(now) {
+            Some(held) => held,
+            None => match self.socket.recv_from(&mut self.buffer) {
+                Ok((length, from)) => {
+                    counters.count("received");
+                    let faults = self.faults.as_mut();
+                    let let_in =
+                        |f: &mut Faults| f.let_in(from, &self.buffer[..length], now, counters);
+                    if !faults.is_none_or(let_in) {
+                        return Ok(Received::Nothing);
+                    }
+                    (length, from)
+                }
+                Err(error) => {
+                    return match error.kind() {
+                        ErrorKind::WouldBlock => Ok(Received::Drained),
+                        // An earlier datagram bounced, or a signal came: neither is about this
+                        // socket.
+                        ErrorKind::Interrupted | ErrorKind::ConnectionRefused => {
+                            Ok(Received::Nothing)
+                        }
+                        _ => Err(NodeError::Socket(error)),
+                    };
+                }
+            },
         };
-        counters.count("received");
         match self.open(length, from, now) {
             Ok(Some(frame)) => Ok(Received::Frame(from, frame)),
             Ok(None) => Ok(Received::Nothing),
@@ -108,6 +125,28 @@ impl NodeSocket {
                 Ok(Received::Nothing)
             }
         }
+    }
+
+    /// A datagram that was held back until now.
+    fn take_held(&mut self, now: Instant) -> Option<(usize, SocketAddr)> {
+        let (from, datagram) = self.faults.as_mut()?.pop_due(now)?;
+        self.buffer[..datagram.len()].copy_from_slice(&datagram);
+        Some((datagram.len(), from))
+    }
+
+    /// Lets faults strike what comes in from now on.
+    pub(super) fn suffer(&mut self, faults: Faults) {
+        self.faults = Some(faults);
+    }
+
+    /// Whether faults can strike.
+    pub(super) fn suffers(&self, now: Instant) -> bool {
+        self.faults.as_ref().is_some_and(|faults| faults.are_on(now))
+    }
+
+    /// When the next datagram that was held back comes in.
+    pub(super) fn next_held(&self) -> Option<Instant> {
+        self.faults.as_ref().and_then(Faults::next_due)
     }
 
     fn open(

@@ -3,38 +3,77 @@
 use super::NodeError;
 use super::config::NodeConfig;
 use super::disk::Disk;
-use dynamo_protocol::door::{Effect, Ignored, Input, Note, Start};
+use crate::wire::{last_session_of, session_started_ms};
+use dynamo_protocol::config::Config;
+use dynamo_protocol::door::{Effect, Effects, Ignored, Input, Note, Start};
+use dynamo_protocol::ids::ClientId;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::Incarnation;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-/// Opens the disk and starts the core on it. `bootstrap` says that the node is new.
-pub(super) fn start(config: &NodeConfig, bootstrap: bool) -> Result<Node<Disk>, NodeError> {
-    let protocol = config.protocol().map_err(NodeError::Config)?;
+/// Opens the disk and starts the core on it. `bootstrap` says that the node is new. What the core
+/// wants done at its start is committed, and yet to be performed.
+pub(super) fn start(
+    config: &NodeConfig,
+    protocol: &Arc<Config>,
+    bootstrap: bool,
+) -> Result<(Node<Disk>, Effects), NodeError> {
     let id = config.member().map_err(NodeError::Config)?.node_id();
-    let empty = || NodeError::EmptyFolder(config.data.clone(), config.node.clone());
-    // Nothing is written to a folder that is refused.
-    if !bootstrap && !Disk::exists(&config.data) {
-        return Err(empty());
-    }
     let mut disk = Disk::open(&config.data)?;
     let is_empty = disk.next(None).is_none();
     // A failed read shows here, before it passes for an empty disk.
     disk.commit()?;
     let start = match (bootstrap, is_empty) {
         (true, true) => Start::Bootstrap { incarnation: Incarnation(rand::random()) },
-        (false, false) => Start::Restart,
-        (false, true) => return Err(empty()),
+        (false, false) => Start::Restart { latest: latest_session() },
+        (false, true) => {
+            tracing::warn!(
+                "{} finds no data in {}: it takes writes at once, and counts for reads once it has \
+                 merged what the others hold (if the cluster is new, start with --bootstrap)",
+                config.node,
+                config.data.display()
+            );
+            Start::Amnesia { incarnation: Incarnation(rand::random()), latest: latest_session() }
+        }
         (true, false) => return Err(NodeError::NotEmpty(config.data.clone())),
     };
-    let mut node = Node::new(Arc::new(protocol), id, disk);
+    let mut node = Node::new(protocol.clone(), id, disk);
     let effects = node.handle(Input::Start(start));
     if effects.0.contains(&Effect::Note(Note::Ignored(Ignored::BadStart))) {
         return Err(wrong_folder(config, &node));
     }
     node.store_mut().commit()?;
-    Ok(node)
+    node.store_mut().flush()?;
+    warn_of_locked_out_sessions(&node);
+    Ok((node, effects))
+}
+
+/// The highest id of a client session that can have begun by now.
+fn latest_session() -> ClientId {
+    last_session_of(now_ms())
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_millis() as u64
+}
+
+/// If the clock was ahead when sessions were forgotten, those that begin now are taken for older.
+fn warn_of_locked_out_sessions(node: &Node<Disk>) {
+    let record = node.store().get(&RecordKey::Sessions);
+    if let Some(Record::Sessions { forgotten: Some(latest), .. }) = record
+        && let ahead = session_started_ms(latest).saturating_sub(now_ms())
+        && ahead > 0
+    {
+        tracing::warn!(
+            "the clock was ahead when this node lost its disk or its buffer, or is behind now: it \
+             answers puts as maybe applied for another {} s",
+            ahead.div_ceil(1000)
+        );
+    }
 }
 
 /// Why the core would not start on this disk.

@@ -26,6 +26,13 @@ impl Timers {
         }
     }
 
+    /// Lets `timer` fire at `deadline` if it runs and would fire later.
+    pub fn bring_forward(&mut self, timer: Timer, deadline: Instant) {
+        if self.deadlines.get(&timer).is_some_and(|set| *set > deadline) {
+            self.set(timer, deadline);
+        }
+    }
+
     /// The next deadline.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.queue.first().map(|(deadline, _)| *deadline)
@@ -66,5 +73,18 @@ mod tests {
         let fired: Vec<_> = std::iter::from_fn(|| timers.pop_due(at(60))).collect();
         assert_eq!(fired, [timer(1), timer(2)]);
         assert_eq!(timers.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_deadline_is_brought_forward_never_back() {
+        let (mut timers, start) = (Timers::default(), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
+        timers.bring_forward(timer(1), at(1));
+        assert_eq!(timers.next_deadline(), None, "it does not run");
+        timers.set(timer(1), at(20));
+        timers.bring_forward(timer(1), at(30));
+        assert_eq!(timers.next_deadline(), Some(at(20)));
+        timers.bring_forward(timer(1), at(10));
+        assert_eq!(timers.next_deadline(), Some(at(10)));
     }
 }

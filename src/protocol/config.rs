@@ -16,6 +16,56 @@ pub enum ReadRepair {
     Blocking,
 }
 
+/// Whose answers count towards R and W.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quorum {
+    /// Those of the key's top N nodes only.
+    Strict,
+    /// Those of the first N healthy nodes of the key's preference list (paper §4.6).
+    Sloppy,
+}
+
+/// Which writes of clients' data are on disk before they are answered for (paper §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DurabilityMode {
+    /// Every one.
+    Durable,
+    /// None: a crash loses what is still in the buffer.
+    Buffered,
+    /// One replica of each put writes durably. The coordinator waits for W answers, not for that
+    /// one's.
+    OneDurable,
+}
+
+/// How a cluster deals with failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FailureHandling {
+    /// Whose answers count, unless a request says otherwise.
+    pub quorum: Quorum,
+    /// Whether fallbacks give their hints back to whom they stand in for (paper §4.6).
+    pub handoff: bool,
+    /// Whether owners compare their copies and exchange what differs (paper §4.7).
+    pub anti_entropy: bool,
+    /// Which writes are durable (paper §6.1).
+    pub durability: DurabilityMode,
+    /// Whether a tombstone goes once every node has shown that nothing older is left.
+    pub reap: bool,
+}
+
+impl Default for FailureHandling {
+    fn default() -> FailureHandling {
+        FailureHandling {
+            quorum: Quorum::Strict,
+            handoff: true,
+            anti_entropy: false,
+            durability: DurabilityMode::Durable,
+            reap: false,
+        }
+    }
+}
+
 /// The quorums and schemes of a cluster.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,6 +74,7 @@ pub struct Config {
     w: u8,
     versioning: Versioning,
     read_repair: ReadRepair,
+    failures: FailureHandling,
     ring: Ring,
 }
 
@@ -41,6 +92,12 @@ pub enum ConfigError {
         /// The replicas of a key.
         n: u8,
     },
+    /// Only dots of fresh epochs keep what is put after a reaped delete from being covered by a late
+    /// copy of the tombstone (bug B1).
+    #[error(
+        "tombstones can only be reaped where versions are dotted: set `versioning` to `dotted`, or `reap` to `off`"
+    )]
+    ReapsWithoutDots,
 }
 
 impl Config {
@@ -58,7 +115,27 @@ impl Config {
                 return Err(ConfigError::Quorum { name, value, n });
             }
         }
-        Ok(Config { n, r, w, versioning, read_repair, ring })
+        let failures = FailureHandling::default();
+        Ok(Config { n, r, w, versioning, read_repair, failures, ring })
+    }
+
+    /// The same, with other ways to deal with failures than the defaults.
+    pub fn with(self, failures: FailureHandling) -> Result<Config, ConfigError> {
+        if failures.reap && self.versioning != Versioning::Dotted {
+            return Err(ConfigError::ReapsWithoutDots);
+        }
+        Ok(Config { failures, ..self })
+    }
+
+    /// How the cluster deals with failures.
+    pub fn failures(&self) -> &FailureHandling {
+        &self.failures
+    }
+
+    /// Whether there are nodes beyond a key's top N: without them there is nobody to turn to, and
+    /// no use for suspicion.
+    pub fn has_fallbacks(&self) -> bool {
+        self.ring.members() > usize::from(self.n)
     }
 
     /// Replicas of a key.

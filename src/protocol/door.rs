@@ -1,6 +1,6 @@
 //! The core's one door: everything that happens to a node, and everything it does.
 
-use crate::ids::{NodeId, RequestId};
+use crate::ids::{ClientId, NodeId, RequestId};
 use crate::message::{Answer, Message, Request};
 use crate::versions::{Epoch, Incarnation, Stamp};
 use alloc::vec::Vec;
@@ -41,7 +41,18 @@ pub enum Start {
         incarnation: Incarnation,
     },
     /// With the disk it had.
-    Restart,
+    Restart {
+        /// No client session that has begun before has a higher id.
+        latest: ClientId,
+    },
+    /// With an empty disk, in a cluster that may know this node: its disk is lost. It takes writes
+    /// at once, and counts as a replica for reads once it has merged what all other owners hold.
+    Amnesia {
+        /// The life of this disk, drawn at random.
+        incarnation: Incarnation,
+        /// No client session that has begun before has a higher id.
+        latest: ClientId,
+    },
 }
 
 /// What the core may not make itself: time and chance.
@@ -58,8 +69,18 @@ pub struct Ambient {
 pub enum Timer {
     /// A request has waited long enough for its quorum.
     Request(RequestId),
-    /// A get that is answered has waited long enough for the replicas that were not needed.
+    /// A get, or a sloppy put, that is answered has waited long enough for the replicas that were
+    /// not needed.
     Straggler(RequestId),
+    /// It is time to offer this node the hints that are kept for it.
+    Handoff(NodeId),
+    /// It is time to try this suspect again (paper §4.8.3). A shell may first find out whether it
+    /// is back.
+    Retry(NodeId),
+    /// It is time to compare copies with this node (paper §4.7).
+    Exchange(NodeId),
+    /// It is time to look after tombstones.
+    Reap,
 }
 
 /// How long a timer runs, as a class.
@@ -67,8 +88,16 @@ pub enum Timer {
 pub enum Delay {
     /// As long as a client may wait.
     Request,
-    /// As long as read repair waits for stragglers.
+    /// As long as an answered request waits for the others.
     Straggler,
+    /// Between two offers of hints; longer the longer their home is silent.
+    Handoff,
+    /// As long as a suspect is left alone.
+    Retry,
+    /// Between two exchanges with one node.
+    Exchange,
+    /// Longer than any message may live.
+    Reap,
 }
 
 /// Something that a node does.
@@ -114,6 +143,22 @@ pub enum Note {
     Suspects(NodeId),
     /// This suspect has spoken again.
     Trusts(NodeId),
+    /// A hint for this node is kept.
+    KeptHint(NodeId),
+    /// The home of a hint has merged it: this node gave it.
+    MergedHint(NodeId),
+    /// A hint was released, for this node has merged it.
+    ReleasedHint(NodeId),
+    /// A fallback coordinates a put, in place of this node.
+    FallbackPut(NodeId),
+    /// A get counted the copy of this fallback.
+    FallbackRead(NodeId),
+    /// An exchange moved an object to this node.
+    Exchanged(NodeId),
+    /// What this node holds was merged after a lost disk.
+    Resynchronised(NodeId),
+    /// A tombstone was removed.
+    Reaped,
     /// The input was not acted upon.
     Ignored(Ignored),
 }
@@ -135,6 +180,8 @@ pub enum Ignored {
     KeyTooLong,
     /// The sender is no member of the cluster.
     Stranger,
+    /// This node keeps no copy of the key, and no hints for whom it is said to stand in.
+    NotAReplica,
 }
 
 /// What one input makes a node do, in order. Nothing of it may leave the node before the writes
@@ -182,6 +229,10 @@ impl fmt::Display for Timer {
         match self {
             Timer::Request(id) => write!(f, "request-timeout {id}"),
             Timer::Straggler(id) => write!(f, "straggler-timeout {id}"),
+            Timer::Handoff(home) => write!(f, "handoff {home}"),
+            Timer::Retry(node) => write!(f, "retry {node}"),
+            Timer::Exchange(node) => write!(f, "exchange {node}"),
+            Timer::Reap => f.write_str("reap"),
         }
     }
 }

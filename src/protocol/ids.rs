@@ -24,7 +24,7 @@ pub struct RequestId {
 }
 
 /// An opaque key (paper §4.1).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(#[serde(with = "serde_bytes")] pub Vec<u8>);
 
 /// An opaque value (paper §4.1).

@@ -10,6 +10,7 @@
 //! | [`quorum`] | how many distinct replicas have answered (paper §4.5) |
 //! | [`node`] | puts, gets, forwarding, read repair (paper §4.5, §5) |
 //! | [`store`] | what a node keeps on disk |
+//! | [`merkle`] | how replicas find their differences (paper §4.7) |
 //!
 //! # A put and a get by hand
 //!
@@ -23,7 +24,7 @@
 //! use dynamo_protocol::message::{Answer, Message, Operation, Request};
 //! use dynamo_protocol::node::Node;
 //! # use dynamo_protocol::ring::{Layout, Member, Ring, Strategy};
-//! # use dynamo_protocol::store::{Record, RecordKey, Store};
+//! # use dynamo_protocol::store::{Durability, Record, RecordKey, Store};
 //! use dynamo_protocol::versions::{Epoch, Incarnation, Stamp, Versioning};
 //! # use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 //! # #[derive(Default)]
@@ -35,8 +36,8 @@
 //! #         let mut range = self.0.range((after, Bound::Unbounded));
 //! #         range.next().map(|(key, record)| (key.clone(), record.clone()))
 //! #     }
-//! #     fn put(&mut self, key: RecordKey, record: Record) { self.0.insert(key, record); }
-//! #     fn remove(&mut self, key: &RecordKey) { self.0.remove(key); }
+//! #     fn put(&mut self, key: RecordKey, record: Record, _: Durability) { self.0.insert(key, record); }
+//! #     fn remove(&mut self, key: &RecordKey, _: Durability) { self.0.remove(key); }
 //! # }
 //! # let member = |id: u64| Member { id: NodeId(id), name: id.to_string(), weight: 1, zone: None };
 //! # let strategy = Strategy::EqualPartitions { partitions: 8 };
@@ -56,6 +57,7 @@
 //!         id: RequestId { client: ClientId(1), sequence },
 //!         key: "cart".into(),
 //!         operation,
+//!         quorum: None,
 //!     },
 //!     ambient,
 //! };
@@ -75,7 +77,7 @@
 //! assert_eq!(replicate.to_string(), "replicate cart=milk {n0e1:1}");
 //! let replicated = sent(n1.handle(hear(0, replicate)));
 //! let effects = n0.handle(hear(1, replicated));
-//! assert!(matches!(effects.0.last(), Some(Effect::Reply { answer: Answer::Stored, .. })));
+//! assert!(matches!(effects.0.last(), Some(Effect::Reply { answer: Answer::Stored { .. }, .. })));
 //!
 //! // With R = 1 the copy of n1 is enough for a get. A put over its context would replace "milk".
 //! let effects = n1.handle(ask(2, Operation::Get));
@@ -91,6 +93,7 @@ pub mod config;
 pub mod door;
 pub mod ids;
 pub mod limits;
+pub mod merkle;
 pub mod message;
 pub mod node;
 pub mod quorum;

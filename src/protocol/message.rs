@@ -1,9 +1,14 @@
 //! What nodes and clients say to each other.
 
-use crate::ids::{Key, RequestId, Value};
-use crate::versions::{Context, Object, Written};
+mod display;
+
+use crate::config::Quorum;
+use crate::ids::{Key, NodeId, RequestId, Value};
+use crate::merkle::{Hash, Path, TreeNode};
+use crate::ring::RangeId;
+use crate::store::Durability;
+use crate::versions::{Context, Incarnation, Object, Written};
 use alloc::vec::Vec;
-use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A client's request (paper §4.1).
@@ -15,6 +20,8 @@ pub struct Request {
     pub key: Key,
     /// What to do.
     pub operation: Operation,
+    /// Whose answers count; `None` leaves it to the cluster's configuration.
+    pub quorum: Option<Quorum>,
 }
 
 /// What a client asks for.
@@ -35,14 +42,19 @@ pub enum Operation {
 /// for ever (bug C2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Answer {
-    /// W replicas, this many or more, hold the put durably.
-    Stored,
+    /// W replicas, this many or more, hold the put.
+    Stored {
+        /// Which.
+        replicas: Replicas,
+    },
     /// The causally unrelated versions, and the context that covers them.
     Found {
         /// At least one of them has a value; a tombstone beside it is a concurrent delete.
         siblings: Vec<Written>,
         /// To be passed to the put that replaces them.
         context: Context,
+        /// Whose copies these are.
+        replicas: Replicas,
     },
     /// R replicas answered, and there is no value.
     NotFound {
@@ -50,6 +62,8 @@ pub enum Answer {
         deletes: Vec<RequestId>,
         /// A put after a seen delete needs it.
         context: Context,
+        /// Whose copies these are.
+        replicas: Replicas,
     },
     /// The coordinator heard from too few replicas. A put may be applied all the same.
     QuorumUnavailable {
@@ -63,6 +77,15 @@ pub enum Answer {
     TimedOut,
     /// The request was *not* applied, and never will be: ask again under a new sequence number.
     Refused(Refusal),
+}
+
+/// The replicas that an answer rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Replicas {
+    /// Of the key's top N nodes.
+    pub primaries: Vec<NodeId>,
+    /// Nodes that stand in for some of those.
+    pub fallbacks: Vec<NodeId>,
 }
 
 /// Why a request was not applied.
@@ -104,8 +127,12 @@ pub enum Message {
         key: Key,
         /// Its whole object.
         object: Object,
+        /// The primary that the receiver stands in for, if it does: keep the object as a hint.
+        home: Option<NodeId>,
+        /// Whether the answer says that it is on disk.
+        durability: Durability,
     },
-    /// The object of a `Replicate` is durably merged.
+    /// The object of a `Replicate` is merged.
     Replicated {
         /// Of that `Replicate`.
         id: RequestId,
@@ -116,6 +143,8 @@ pub enum Message {
         id: RequestId,
         /// The key.
         key: Key,
+        /// The primary that the receiver stands in for, if it does.
+        home: Option<NodeId>,
     },
     /// My copy, if I have one.
     Copy {
@@ -134,6 +163,13 @@ pub enum Message {
         key: Key,
         /// The object that is to be returned.
         object: Object,
+        /// The primary that the receiver stands in for, if it does.
+        home: Option<NodeId>,
+    },
+    /// My disk is younger than the cluster: what I hold does not count as a copy yet.
+    Unsynchronised {
+        /// Of that `Read`.
+        id: RequestId,
     },
     /// I am no replica of this key.
     NotAReplica {
@@ -147,6 +183,95 @@ pub enum Message {
         /// Its whole object.
         object: Object,
     },
+    /// This was kept for you (paper §4.6): merge it, and say when it is durable.
+    Handoff {
+        /// The key.
+        key: Key,
+        /// The hint.
+        object: Object,
+    },
+    /// The object of a `Handoff` is durably merged.
+    HandedOff {
+        /// The key.
+        key: Key,
+        /// Of the object, so that a hint which has grown since is not released (bug D2).
+        hash: Hash,
+    },
+    /// Anti-entropy (paper §4.7): the roots of my trees over the ranges that we share; a range
+    /// that is missing between `from` and `to` holds nothing.
+    Roots {
+        /// The first range spoken of.
+        from: RangeId,
+        /// The last one.
+        to: RangeId,
+        /// Ranges, ascending, and the roots of their trees.
+        roots: Vec<(RangeId, Hash)>,
+    },
+    /// What lies at a place of my tree: yours differs at or below it.
+    Subtree {
+        /// The range.
+        range: RangeId,
+        /// The place.
+        path: Path,
+        /// What I have there.
+        node: TreeNode,
+    },
+    /// My object, if I have one: merge it, and send me what you have beyond it.
+    Swap {
+        /// The key.
+        key: Key,
+        /// The object.
+        object: Option<Object>,
+    },
+    /// My disk is lost: send me what you hold of the ranges that we share (from `after` on).
+    Pull {
+        /// The life of the asker's disk.
+        life: Incarnation,
+        /// The last key of the page before.
+        after: Option<Key>,
+    },
+    /// A part of what the sender of a `Pull` asked for.
+    Page {
+        /// Of the `Pull`.
+        life: Incarnation,
+        /// Of the `Pull`.
+        after: Option<Key>,
+        /// Keys and their objects.
+        objects: Vec<(Key, Object)>,
+        /// The last key that was looked at; `None` after the last page.
+        next: Option<Key>,
+    },
+    /// I am about to remove these tombstones: do you know of anything older?
+    ReapAsk {
+        /// Which of the three times.
+        round: Round,
+        /// Keys, and the hashes of their objects.
+        tombstones: Vec<(Key, Hash)>,
+    },
+    /// Of these I know nothing else, and nothing of them has moved here since the first round.
+    ReapYes {
+        /// Of the `ReapAsk`.
+        round: Round,
+        /// Some of those asked about.
+        tombstones: Vec<(Key, Hash)>,
+    },
+    /// Every node has said yes three times: remove these tombstones if they are still what you hold.
+    Reap {
+        /// Keys, and the hashes of their objects.
+        tombstones: Vec<(Key, Hash)>,
+    },
+}
+
+/// A reaper asks three times, and lets every message that was under way before the answers die out
+/// in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Round {
+    /// Before the first wait.
+    First,
+    /// After it.
+    Second,
+    /// After another.
+    Third,
 }
 
 impl Message {
@@ -160,8 +285,9 @@ impl Message {
             | Message::Confirm { id, .. }
             | Message::Read { id, .. }
             | Message::Copy { id, .. }
+            | Message::Unsynchronised { id }
             | Message::NotAReplica { id } => Some(*id),
-            Message::Repair { .. } => None,
+            _ => None,
         }
     }
 
@@ -171,9 +297,48 @@ impl Message {
             Message::Replicate { key, .. }
             | Message::Confirm { key, .. }
             | Message::Read { key, .. }
-            | Message::Repair { key, .. } => Some(key),
+            | Message::Repair { key, .. }
+            | Message::Handoff { key, .. }
+            | Message::HandedOff { key, .. }
+            | Message::Swap { key, .. } => Some(key),
             _ => None,
         }
+    }
+
+    /// All keys that it names outside a forwarded request and a tree.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> + '_ {
+        let objects: &[(Key, Object)] = match self {
+            Message::Page { objects, .. } => objects,
+            _ => &[],
+        };
+        let tombstones: &[(Key, Hash)] = match self {
+            Message::ReapAsk { tombstones, .. }
+            | Message::ReapYes { tombstones, .. }
+            | Message::Reap { tombstones } => tombstones,
+            _ => &[],
+        };
+        let (after, next) = match self {
+            Message::Page { after, next, .. } => (after.as_ref(), next.as_ref()),
+            Message::Pull { after, .. } => (after.as_ref(), None),
+            _ => (None, None),
+        };
+        let many = objects.iter().map(|(key, _)| key).chain(tombstones.iter().map(|(key, _)| key));
+        self.key().into_iter().chain(after).chain(next).chain(many)
+    }
+
+    /// The objects that it carries.
+    pub fn objects(&self) -> impl Iterator<Item = (Option<&Key>, &Object)> + '_ {
+        let (one, many): (_, &[(Key, Object)]) = match self {
+            Message::Replicate { key, object, .. }
+            | Message::Confirm { key, object, .. }
+            | Message::Repair { key, object }
+            | Message::Handoff { key, object }
+            | Message::Swap { key, object: Some(object) } => (Some((Some(key), object)), &[]),
+            Message::Copy { object: Some(object), .. } => (Some((None, object)), &[]),
+            Message::Page { objects, .. } => (None, objects),
+            _ => (None, &[]),
+        };
+        one.into_iter().chain(many.iter().map(|(key, object)| (Some(key), object)))
     }
 
     /// Whether it answers a question: once the asker has finished the request it means nothing.
@@ -183,80 +348,8 @@ impl Message {
             Message::Forwarded { .. }
                 | Message::Replicated { .. }
                 | Message::Copy { .. }
+                | Message::Unsynchronised { .. }
                 | Message::NotAReplica { .. }
         )
-    }
-}
-
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.operation {
-            Operation::Get => write!(f, "get {}", self.key),
-            Operation::Put { context, value } => {
-                match value {
-                    Some(value) => write!(f, "put {}={value}", self.key)?,
-                    None => write!(f, "delete {}", self.key)?,
-                }
-                match context {
-                    Some(context) => write!(f, " over {context}"),
-                    None => f.write_str(" blind"),
-                }
-            }
-        }
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Answer::Stored => f.write_str("stored"),
-            Answer::Found { siblings, context } => {
-                f.write_str("found ")?;
-                for (i, written) in siblings.iter().enumerate() {
-                    write!(f, "{}{written}", if i == 0 { "" } else { " | " })?;
-                }
-                write!(f, " {context}")
-            }
-            Answer::NotFound { deletes, .. } if deletes.is_empty() => f.write_str("not found"),
-            Answer::NotFound { context, .. } => write!(f, "not found (deleted) {context}"),
-            Answer::QuorumUnavailable { got, need } => {
-                write!(f, "quorum unavailable: {got} of {need}")
-            }
-            Answer::TimedOut => f.write_str("timed out"),
-            Answer::Refused(refusal) => write!(f, "refused: {refusal}"),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::Busy => "the node is busy; try again later or at another node",
-            Refusal::ForeignContext => "the context does not belong to this cluster; read again",
-            Refusal::KeyTooLong => "the key is too long",
-            Refusal::NotAnOwner => "the node does not own the key",
-            Refusal::ObjectTooLarge => "the key's values would be too large together",
-            Refusal::TooManySiblings => {
-                "the key has too many siblings; read and resolve them first"
-            }
-            Refusal::ValueTooLong => "the value is too long",
-        })
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Forward(request) => write!(f, "forward {request}"),
-            Message::Forwarded { id, answer } => write!(f, "forwarded {id}: {answer}"),
-            Message::Replicate { key, object, .. } => write!(f, "replicate {key}={object}"),
-            Message::Confirm { key, object, .. } => write!(f, "confirm {key}={object}"),
-            Message::Replicated { id } => write!(f, "replicated {id}"),
-            Message::Read { id, key } => write!(f, "read {key} for {id}"),
-            Message::Copy { id, object: Some(object) } => write!(f, "copy for {id}: {object}"),
-            Message::Copy { id, object: None } => write!(f, "copy for {id}: nothing"),
-            Message::NotAReplica { id } => write!(f, "not a replica, {id}"),
-            Message::Repair { key, object } => write!(f, "repair {key}={object}"),
-        }
     }
 }

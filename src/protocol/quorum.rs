@@ -1,7 +1,8 @@
 //! How many distinct replicas have answered. Counts replicas, never messages (bug E5).
 
 use crate::ids::NodeId;
-use alloc::collections::BTreeSet;
+use crate::message::Replicas;
+use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 /// The answers to one question that was put to a set of replicas.
@@ -10,6 +11,18 @@ pub struct Tally {
     need: u8,
     silent: BTreeSet<NodeId>,
     yes: BTreeSet<NodeId>,
+    no: BTreeSet<NodeId>,
+    /// The fallbacks among them, and the primaries that they stand in for.
+    homes: BTreeMap<NodeId, NodeId>,
+}
+
+/// A node that is asked, and the primary that it stands in for, if it is a fallback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The node.
+    pub node: NodeId,
+    /// The primary.
+    pub home: Option<NodeId>,
 }
 
 /// Where a tally stands.
@@ -25,8 +38,26 @@ pub enum Standing {
 
 impl Tally {
     /// A question that `need` of the replicas `asked` must say yes to.
-    pub fn new(need: u8, asked: impl IntoIterator<Item = NodeId>) -> Tally {
-        Tally { need, silent: asked.into_iter().collect(), yes: BTreeSet::new() }
+    pub fn new(need: u8, asked: impl IntoIterator<Item = Target>) -> Tally {
+        let (silent, yes, no) = Default::default();
+        let mut tally = Tally { need, silent, yes, no, homes: BTreeMap::new() };
+        asked.into_iter().for_each(|target| tally.ask(target));
+        tally
+    }
+
+    /// One more is asked, unless it was.
+    pub fn ask(&mut self, target: Target) {
+        if !self.was_asked(target.node) {
+            self.silent.insert(target.node);
+            if let Some(home) = target.home {
+                self.homes.insert(target.node, home);
+            }
+        }
+    }
+
+    /// Whether `node` is among those asked.
+    pub fn was_asked(&self, node: NodeId) -> bool {
+        [&self.silent, &self.yes, &self.no].iter().any(|nodes| nodes.contains(&node))
     }
 
     /// `from` says yes. Whoever was not asked, or has answered before, counts for nothing.
@@ -38,23 +69,34 @@ impl Tally {
 
     /// `from` refuses.
     pub fn refuse(&mut self, from: NodeId) {
-        self.silent.remove(&from);
+        if self.silent.remove(&from) {
+            self.no.insert(from);
+        }
     }
 
     /// Where the tally stands.
     pub fn standing(&self) -> Standing {
         let need = usize::from(self.need);
-        match self.yes.len() {
-            got if got >= need => Standing::Reached,
-            got if got + self.silent.len() < need => Standing::Failed,
-            _ => Standing::Pending,
+        if self.places(self.accepted()) >= need {
+            Standing::Reached
+        } else if self.places(self.accepted().chain(self.silent())) < need {
+            Standing::Failed
+        } else {
+            Standing::Pending
         }
     }
 
-    /// How many said yes.
+    /// The primaries among `nodes` and behind them: a primary and its fallback are one replica as
+    /// soon as the hint has gone home.
+    fn places(&self, nodes: impl Iterator<Item = NodeId>) -> usize {
+        let places: BTreeSet<NodeId> = nodes.map(|node| self.home(node).unwrap_or(node)).collect();
+        places.len()
+    }
+
+    /// How many replicas said yes.
     pub fn got(&self) -> u8 {
         // A tally is never larger than a preference list's `n: u8`.
-        self.yes.len() as u8
+        self.places(self.accepted()) as u8
     }
 
     /// How many have to.
@@ -70,6 +112,24 @@ impl Tally {
     /// Who said yes.
     pub fn accepted(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.yes.iter().copied()
+    }
+
+    /// Everybody that was asked.
+    pub fn asked(&self) -> impl Iterator<Item = Target> + '_ {
+        let nodes = [&self.silent, &self.yes, &self.no].into_iter().flatten();
+        nodes.map(|&node| Target { node, home: self.home(node) })
+    }
+
+    /// The primary that `node` was asked in place of.
+    pub fn home(&self, node: NodeId) -> Option<NodeId> {
+        self.homes.get(&node).copied()
+    }
+
+    /// Who said yes, primaries and fallbacks apart.
+    pub fn replicas(&self) -> Replicas {
+        let is_fallback = |node: &NodeId| self.homes.contains_key(node);
+        let (fallbacks, primaries) = self.yes.iter().copied().partition(is_fallback);
+        Replicas { primaries, fallbacks }
     }
 
     /// Whether `node` said yes.

@@ -1,7 +1,10 @@
 //! What a node keeps on its disk, behind one small trait.
 
 use crate::ids::{ClientId, Key, NodeId};
+use crate::merkle::{Path, TreeNode};
+use crate::ring::RangeId;
 use crate::versions::{Epoch, Incarnation, Object, Versioning};
+use alloc::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 /// The name of a record. The order is the order of [`Store::next`].
@@ -18,6 +21,25 @@ pub enum RecordKey {
     /// The epoch that this node may continue for a key. Local: never shipped, never hashed
     /// for comparison with other replicas.
     Counter(Key),
+    /// Kept for `home`, a primary of the key that did not answer (paper §4.6): an object apart from
+    /// this node's own.
+    Hint {
+        /// Whose it is.
+        home: NodeId,
+        /// The key.
+        key: Key,
+    },
+    /// The disk is younger than the cluster: which other nodes' copies have been merged since.
+    Unsynchronised,
+    /// The key's object here is nothing but tombstones, and this node is to reap it.
+    Tombstone(Key),
+    /// A node of the Merkle tree over the objects of a range (paper §4.7).
+    Tree {
+        /// The range.
+        range: RangeId,
+        /// The place within the tree.
+        path: Path,
+    },
 }
 
 /// A record.
@@ -31,6 +53,10 @@ pub enum Record {
         incarnation: Incarnation,
         /// How its objects are versioned; a node with another scheme could not read them.
         versioning: Versioning,
+        /// What is kept beside the objects.
+        indexes: Indexes,
+        /// Whether the life that wrote this may have left clients' data in the buffer.
+        buffered: bool,
     },
     /// Of [`RecordKey::Sessions`].
     Sessions {
@@ -41,7 +67,7 @@ pub enum Record {
     },
     /// Of [`RecordKey::Session`]: a sequence number.
     Session(u64),
-    /// Of [`RecordKey::Object`].
+    /// Of [`RecordKey::Object`] and [`RecordKey::Hint`].
     Object(Object),
     /// Of [`RecordKey::Counter`]: the last dot that this node gave to a version of the key.
     Counter {
@@ -50,6 +76,36 @@ pub enum Record {
         /// The dot's counter.
         counter: u64,
     },
+    /// Of [`RecordKey::Unsynchronised`].
+    Unsynchronised {
+        /// The nodes whose copies have been merged.
+        merged: BTreeSet<NodeId>,
+    },
+    /// Of [`RecordKey::Tombstone`].
+    Tombstone,
+    /// Of [`RecordKey::Tree`].
+    Tree(TreeNode),
+}
+
+/// What a node keeps beside its objects, as its configuration wants it. If that has changed, the
+/// next start makes or drops it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Indexes {
+    /// Merkle trees.
+    pub trees: bool,
+    /// [`RecordKey::Tombstone`].
+    pub tombstones: bool,
+}
+
+/// What a crash may do to a write; the safer comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Durability {
+    /// Nothing, once the effects of the same step have left the node.
+    Durable,
+    /// Undo it, together with all other buffered writes that have not reached the disk yet.
+    Buffered,
 }
 
 /// A node's disk, seen by the core: synchronous, and showing it its own writes at once.
@@ -64,10 +120,10 @@ pub trait Store {
     fn next(&self, key: Option<&RecordKey>) -> Option<(RecordKey, Record)>;
 
     /// Writes a record.
-    fn put(&mut self, key: RecordKey, record: Record);
+    fn put(&mut self, key: RecordKey, record: Record, durability: Durability);
 
     /// Removes a record; no matter if there is none.
-    fn remove(&mut self, key: &RecordKey);
+    fn remove(&mut self, key: &RecordKey, durability: Durability);
 }
 
 /// All records of a store, in order.

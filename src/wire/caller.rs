@@ -3,6 +3,7 @@
 use super::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
 use super::fragments::{Fragments, Limits};
 use super::grow_buffers;
+use super::status::{Digests, Status};
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::{Answer, Request};
 use std::io::{Error, ErrorKind, Result};
@@ -74,6 +75,24 @@ impl Caller {
         self.send(node, &Frame::Ping { nonce: asked })?;
         self.wait(node, timeout, |frame| match frame {
             Frame::Pong { nonce, node } if nonce == asked => Some(node),
+            _ => None,
+        })
+    }
+
+    /// How the node at `node` is; `None` if it does not say so in time.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn examine(
+        &mut self,
+        node: SocketAddr,
+        digests: Digests,
+        timeout: Duration,
+    ) -> Result<Option<Status>> {
+        let asked: u64 = rand::random();
+        self.send(node, &Frame::Examine { nonce: asked, digests })?;
+        self.wait(node, timeout, |frame| match frame {
+            Frame::Examined { nonce, status } if nonce == asked => Some(*status),
             _ => None,
         })
     }

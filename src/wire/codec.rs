@@ -11,12 +11,13 @@
 //! |       |         | the rest   | (little-endian)|       |       |
 //! ```
 
+use super::status::{Digests, Status};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Message, Request};
 use serde::{Deserialize, Serialize};
 
 /// The format that this code speaks. A datagram of any other is refused.
-pub const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 2;
 
 /// Largest datagram, in bytes: small enough for every path that carries QUIC, so that no router
 /// ever splits it.
@@ -67,6 +68,20 @@ pub enum Frame {
         nonce: u64,
         /// Who is there.
         node: NodeId,
+    },
+    /// From an operator: how are you?
+    Examine {
+        /// To be sent back.
+        nonce: u64,
+        /// What is to be known of its copies.
+        digests: Digests,
+    },
+    /// So am I.
+    Examined {
+        /// Of the question.
+        nonce: u64,
+        /// The state of the node.
+        status: Box<Status>,
     },
 }
 

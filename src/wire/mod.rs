@@ -5,10 +5,12 @@
 //! | [`codec`] | frames and datagrams |
 //! | [`fragments`] | frames larger than a datagram |
 //! | [`caller`] | ask a node and wait for its answer |
+//! | [`status`] | what a node says about itself |
 
 pub mod caller;
 pub mod codec;
 pub mod fragments;
+pub mod status;
 
 /// Low bits of a client session's id that are random; the rest is when it started, in milliseconds
 /// since 1970.
@@ -17,6 +19,11 @@ pub(crate) const SESSION_RANDOM_BITS: u32 = 22;
 /// When a client session started by its own clock, in milliseconds since 1970.
 pub(crate) fn session_started_ms(client: dynamo_protocol::ids::ClientId) -> u64 {
     client.0 >> SESSION_RANDOM_BITS
+}
+
+/// The highest id of a client session that starts in that millisecond since 1970.
+pub(crate) fn last_session_of(ms: u64) -> dynamo_protocol::ids::ClientId {
+    dynamo_protocol::ids::ClientId(((ms + 1) << SESSION_RANDOM_BITS) - 1)
 }
 
 /// Bytes that the kernel is asked to hold for a socket in each direction: a few of the largest

@@ -5,6 +5,8 @@ use dynamo::client::Client;
 use dynamo::node::config::NodeConfig;
 use dynamo::node::local::Plan;
 use dynamo::node::scheme::Scheme;
+use dynamo::wire::caller::Caller;
+use dynamo::wire::status::{Digests, Status};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
@@ -35,10 +37,13 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a new cluster on free ports.
     pub fn start(nodes: u16, n: u8, r: u8, w: u8) -> Cluster {
+        Cluster::start_with(nodes, Scheme::with_quorums(n, r, w))
+    }
+
+    /// The same with any scheme.
+    pub fn start_with(nodes: u16, scheme: Scheme) -> Cluster {
         // Between choosing a port and using it somebody else may take it: choose again.
-        (0..10)
-            .find_map(|_| Cluster::try_start(nodes, Scheme::with_quorums(n, r, w)))
-            .expect("free ports")
+        (0..10).find_map(|_| Cluster::try_start(nodes, scheme.clone())).expect("free ports")
     }
 
     fn try_start(nodes: u16, scheme: Scheme) -> Option<Cluster> {
@@ -76,6 +81,18 @@ impl Cluster {
     /// A client that asks `node` only.
     pub fn client(&self, node: usize) -> Client {
         Client::connect(&[self.address(node)]).unwrap()
+    }
+
+    /// How a node is, all of its objects read.
+    pub fn status(&self, node: usize) -> Status {
+        let address = self.address(node);
+        let mut caller = Caller::towards(address).unwrap();
+        let mut status = None;
+        wait_until("a status", || {
+            status = caller.examine(address, Digests::Objects, Duration::from_secs(5)).unwrap();
+            status.is_some()
+        });
+        status.unwrap()
     }
 
     /// Starts a node that ended, and waits until it answers.

@@ -1,6 +1,6 @@
 //! An explorer too simple to be wrong: it keeps whole states and compares them by `Eq`.
 
-use dynamo_models::explore::Space;
+use dynamo_models::explore::{Marks, Space};
 use dynamo_models::scenario::Property;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
@@ -31,7 +31,7 @@ where
                 exact.first_violation.entry(property).or_insert(depth);
             }
             for action in space.actions(state) {
-                let successor = space.step(state, &action);
+                let successor = space.step(state, &action, &mut Marks::default());
                 if exact.states.insert(successor.clone()) {
                     next.push(successor);
                 }

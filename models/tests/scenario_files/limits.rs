@@ -2,8 +2,8 @@
 
 use crate::{GOOD, edited, parse, refused, three};
 use dynamo_models::scenario::{
-    Cluster, MAX_BUDGET, MAX_CLIENTS, MAX_FILE_BYTES, MAX_KEY_CHARS, MAX_NODES, MAX_NOTE_CHARS,
-    MAX_PUTS, MAX_STEPS, MAX_TITLE_CHARS, Versioning,
+    Cluster, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_FILE_BYTES, MAX_KEY_CHARS, MAX_NODES,
+    MAX_NOTE_CHARS, MAX_PUTS, MAX_STEPS, MAX_TITLE_CHARS, Versioning,
 };
 
 /// At the limit a file is read, one past it is refused on the given line with the given words.
@@ -28,6 +28,12 @@ fn sizes_have_limits() {
         let past = format!("{key} is 9: set {key} between 0 and 8");
         limit(&budget(MAX_BUDGET.into()), &budget(i16::from(MAX_BUDGET) + 1), line, &past);
         limit(&budget(0), &budget(-1), line, &format!("{key} is -1"));
+    }
+    for key in ["disk-losses", "partitions"] {
+        let budget = |count: i16| edited("crashes = 1", &format!("{key} = {count}"));
+        let past = format!("{key} is 9: set {key} between 0 and 8");
+        limit(&budget(MAX_BUDGET.into()), &budget(i16::from(MAX_BUDGET) + 1), 24, &past);
+        limit(&budget(0), &budget(-1), 24, &format!("{key} is -1"));
     }
     let clock = |pairs: usize| edited("clock-limit = 10", &format!("clock-limit = {pairs}"));
     limit(&clock(MAX_PUTS), &clock(MAX_PUTS + 1), 14, "clock-limit is 17");
@@ -94,4 +100,18 @@ fn a_cluster_from_elsewhere_is_checked_with_the_same_words() {
     assert_eq!(clocked(None).check(), Ok(()));
     assert_eq!(clocked(Some(16)).check(), Ok(()));
     assert_eq!(message(clocked(Some(17))), "clock-limit is 17: set clock-limit between 1 and 16");
+}
+
+#[test]
+fn faults_from_elsewhere_are_checked_with_the_same_words() {
+    let one = Cluster { nodes: 1, n: 1, ..three(1, 1) };
+    let two = Cluster { nodes: 2, ..one };
+    let faults = Faults { partitions: 3, ..Faults::default() };
+    assert_eq!(faults.check(&two), Ok(()));
+    assert_eq!(Faults::default().check(&one), Ok(()));
+    assert_eq!(
+        faults.check(&one).expect_err("impossible").to_string(),
+        "partitions is 3 but nodes is 1; a partition splits the nodes in two sides: set nodes to at \
+         least 2 or remove partitions"
+    );
 }

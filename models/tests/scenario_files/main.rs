@@ -1,12 +1,13 @@
 //! The scenario format: what is read, what is printed, what is refused, and with which words.
 
+mod failure_handling;
 mod limits;
 mod refusals;
 mod round_trip;
 
 use dynamo_models::scenario::{
-    Cluster, Expectation, Faults, MAX_FILE_BYTES, Op, Property, Quorum, ReadRepair, Scenario,
-    ScenarioError, Schedule, Step, Tier, Versioning,
+    Cluster, Durability, Expectation, Faults, MAX_FILE_BYTES, Mechanism, Op, Property, Quorum,
+    ReadRepair, Scenario, ScenarioError, Schedule, Step, Switch, Tier, Versioning,
 };
 
 /// A good file, of which the bad ones below are one edit away.
@@ -60,7 +61,7 @@ fn refused(text: &str) -> String {
 }
 
 fn step(op: Op, key: &str, contact: Option<u8>) -> Step {
-    Step { op, key: key.into(), contact }
+    Step { op, key: key.into(), contact, quorum: None }
 }
 
 fn three(r: u8, w: u8) -> Cluster {
@@ -72,6 +73,10 @@ fn three(r: u8, w: u8) -> Cluster {
         quorum: Quorum::Strict,
         versioning: Versioning::Dotted,
         read_repair: ReadRepair::Async,
+        handoff: Switch::On,
+        anti_entropy: Switch::Off,
+        durability: Durability::Durable,
+        reap: Switch::Off,
     }
 }
 
@@ -92,7 +97,8 @@ fn everything_written_is_read() {
             vec![step(Op::Get, "k", None), step(Op::Put, "k", Some(0))],
             vec![step(Op::PutBlind, "j", Some(2)), step(Op::Delete, "k", None)],
         ],
-        faults: Faults { crashes: 1, drops: 2, duplicates: 3, timeouts: 4 },
+        faults: Faults { crashes: 1, drops: 2, duplicates: 3, timeouts: 4, ..Faults::default() },
+        reaches: Vec::new(),
         expect: vec![
             (Property::NoLostWrite, Some(Expectation::Holds)),
             (Property::BoundedSiblings, Some(Expectation::Refuted)),
@@ -115,6 +121,7 @@ fn what_is_absent_has_its_default() {
         cluster: three(1, 2),
         clients: vec![vec![step(Op::Get, "k", None)]],
         faults: Faults::default(),
+        reaches: Vec::new(),
         expect: all.collect(),
     };
     assert_eq!(parse(text), Ok(expected));
@@ -132,6 +139,7 @@ fn the_documented_example_is_a_scenario() {
     let scenario = parse(&example).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(scenario.title, "Strict (3,2,2): two clients on one key");
     assert_eq!(scenario.faults.crashes, 1);
+    assert_eq!(scenario.reaches, [Mechanism::ReadRepair]);
 }
 
 #[test]
@@ -155,12 +163,19 @@ fn keys_and_values_are_in_script_order() {
 
 #[test]
 fn names_are_read_back_and_explained() {
+    let is_a_sentence = |meaning: &str| {
+        assert!(meaning.ends_with('.') && meaning.matches(". ").count() == 0, "{meaning}");
+    };
     for &property in Property::ALL {
         assert_eq!(property.to_string().parse(), Ok(property));
-        let meaning = property.meaning();
-        assert!(meaning.ends_with('.') && meaning.matches(". ").count() == 0, "{meaning}");
+        is_a_sentence(property.meaning());
     }
-    assert_eq!(Property::ALL.len(), 9);
+    assert_eq!(Property::ALL.len(), 13);
+    for &mechanism in Mechanism::ALL {
+        assert_eq!(mechanism.to_string().parse(), Ok(mechanism));
+        is_a_sentence(mechanism.meaning());
+    }
+    assert_eq!(Mechanism::ALL.len(), 15);
 }
 
 #[test]
@@ -170,17 +185,21 @@ fn the_standard_scenario_is_printed_with_aligned_comments() {
 title = "Standard (3,2,2): a writer and a reader on one key"
 schedule = "concurrent"  # the scripts interleave in every way
 tier = "default"         # always checked
-f = 1                    # stores that may vanish under durable-f
+f = 1                    # stores that vanish under durable-f, nodes down under available-*
 note = "Contacts are pinned: client 0 asks one node, client 1 another."
 
 [cluster]
 nodes = 3
-n = 3  # replicas of a key
-r = 2  # replicas that a get waits for
-w = 2  # replicas that a put waits for
+n = 3                   # replicas of a key
+r = 2                   # replicas that a get waits for
+w = 2                   # replicas that a put waits for
 quorum = "strict"
 versioning = "dotted"
 read-repair = "async"
+handoff = "on"          # fallbacks give their hints back
+anti-entropy = "off"    # replicas do not compare Merkle trees
+durability = "durable"  # every write is on disk before it is answered
+reap = "off"            # tombstones stay
 
 [[client]]
 steps = ["get k@0", "put k@0"]  # writes v1
@@ -193,6 +212,8 @@ crashes = 0
 drops = 0
 duplicates = 0
 timeouts = 0
+disk-losses = 0
+partitions = 0
 "#;
     assert_eq!(scenario.to_toml(), expected);
     assert_eq!(parse(expected), Ok(scenario));

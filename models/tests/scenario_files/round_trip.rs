@@ -1,11 +1,17 @@
 //! Whatever is printed is read back, and no text makes the parser panic.
 
-use crate::{GOOD, parse};
+use crate::{GOOD, failure_handling::SLOPPY, parse};
 use dynamo_models::scenario::{
-    Cluster, Expectation, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_NODES, MAX_PUTS, MAX_STEPS, Op,
-    Property, Quorum, ReadRepair, Scenario, Schedule, Step, Tier, Versioning,
+    Cluster, Durability, Expectation, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_NODES, MAX_PUTS,
+    MAX_STEPS, Mechanism, Op, Property, Quorum, ReadRepair, Scenario, Schedule, Step, Switch, Tier,
+    Versioning,
 };
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::{select, subsequence},
+};
 
 fn any_cluster() -> impl Strategy<Value = Cluster> {
     let versioning = prop_oneof![
@@ -13,24 +19,37 @@ fn any_cluster() -> impl Strategy<Value = Cluster> {
         option::of(1..=MAX_PUTS as u8).prop_map(|limit| Versioning::VectorClock { limit }),
         Just(Versioning::LastWriterWins),
     ];
+    let switch = || select(Switch::ALL);
+    let policies =
+        (select(Quorum::ALL), switch(), switch(), select(Durability::ALL), switch()).boxed();
     (1..=MAX_NODES)
         .prop_flat_map(|nodes| (Just(nodes), 1..=nodes))
         .prop_flat_map(|(nodes, n)| (Just(nodes), Just(n), 1..=n, 1..=n))
-        .prop_flat_map(move |sizes| (Just(sizes), versioning.clone(), select(ReadRepair::ALL)))
-        .prop_map(|((nodes, n, r, w), versioning, read_repair)| Cluster {
-            nodes,
-            n,
-            r,
-            w,
-            quorum: Quorum::Strict,
-            versioning,
-            read_repair,
+        .prop_flat_map(move |sizes| {
+            (Just(sizes), versioning.clone(), select(ReadRepair::ALL), policies.clone())
+        })
+        .prop_map(|((nodes, n, r, w), versioning, read_repair, policies)| {
+            let (quorum, handoff, anti_entropy, durability, reap) = policies;
+            Cluster {
+                nodes,
+                n,
+                r,
+                w,
+                quorum,
+                versioning,
+                read_repair,
+                handoff,
+                anti_entropy,
+                durability,
+                reap,
+            }
         })
 }
 
 fn any_clients(nodes: u8) -> impl Strategy<Value = Vec<Vec<Step>>> {
-    let step = (select(Op::ALL), "[a-zA-Z0-9._/-]{1,32}", option::of(0..nodes))
-        .prop_map(|(op, key, contact)| Step { op, key, contact });
+    let quorum = option::of(select(Quorum::ALL));
+    let step = (select(Op::ALL), "[a-zA-Z0-9._/-]{1,32}", option::of(0..nodes), quorum)
+        .prop_map(|(op, key, contact, quorum)| Step { op, key, contact, quorum });
     vec(vec(step, 1..=MAX_STEPS), 1..=MAX_CLIENTS).prop_filter("too many puts", |clients| {
         clients.iter().flatten().filter(|step| step.is_put()).count() <= MAX_PUTS
     })
@@ -46,8 +65,16 @@ fn any_expect() -> impl Strategy<Value = Vec<(Property, Option<Expectation>)>> {
 }
 
 fn any_scenario() -> impl Strategy<Value = Scenario> {
-    let faults = (0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET).prop_map(
-        |(crashes, drops, duplicates, timeouts)| Faults { crashes, drops, duplicates, timeouts },
+    let budgets = [0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET];
+    let faults = (budgets, 0..=MAX_BUDGET, 0..=MAX_BUDGET).prop_map(
+        |([crashes, drops, duplicates, timeouts], disk_losses, partitions)| Faults {
+            crashes,
+            drops,
+            duplicates,
+            timeouts,
+            disk_losses,
+            partitions,
+        },
     );
     // Quotes, backslashes, line ends and control characters more often than chance would have it.
     let note = option::of("([\"\\\\\n\r\t\u{0}\u{7f}\u{85}# a-z]|\\PC){0,60}");
@@ -58,12 +85,37 @@ fn any_scenario() -> impl Strategy<Value = Scenario> {
             (Just(cluster), any_clients(nodes), 0..=nodes)
         })
         .prop_flat_map(move |known| {
-            let rest = (select(Schedule::ALL), select(Tier::ALL), any_expect());
+            let demanded = subsequence(Mechanism::ALL, 0..=Mechanism::ALL.len());
+            let rest = (select(Schedule::ALL), select(Tier::ALL), any_expect(), demanded);
             (Just(known), rest, faults.clone(), words.clone())
         })
-        .prop_map(|((cluster, clients, f), (schedule, tier, expect), faults, (title, note))| {
-            Scenario { title, schedule, tier, f, note, cluster, clients, faults, expect }
+        .prop_map(|((cluster, clients, f), (schedule, tier, expect, reaches), faults, words)| {
+            let (title, note) = words;
+            let mut scenario = Scenario {
+                title,
+                schedule,
+                tier,
+                f,
+                note,
+                cluster,
+                clients,
+                faults,
+                reaches,
+                expect,
+            };
+            possible(&mut scenario);
+            scenario
         })
+}
+
+/// Takes out what the rest of the scenario rules out.
+fn possible(scenario: &mut Scenario) {
+    if scenario.faults.check(&scenario.cluster).is_err() {
+        scenario.faults.partitions = 0;
+    }
+    let mut reaches = std::mem::take(&mut scenario.reaches);
+    reaches.retain(|mechanism| mechanism.check(scenario).is_ok());
+    scenario.reaches = reaches;
 }
 
 proptest! {
@@ -77,8 +129,13 @@ proptest! {
     }
 
     #[test]
-    fn no_text_can_make_the_parser_panic(at in 0..GOOD.len(), with in "\\PC{0,3}|[\\[\\]\"=\n\r@]{1,3}") {
-        let mut text = GOOD.to_string();
+    fn no_text_can_make_the_parser_panic(
+        file in select(&[GOOD, SLOPPY]),
+        at in any::<proptest::sample::Index>(),
+        with in "\\PC{0,3}|[\\[\\]\"=\n\r@]{1,3}",
+    ) {
+        let at = at.index(file.len());
+        let mut text = file.to_string();
         text.replace_range(at..at + 1, &with);
         if let Err(error) = parse(&text) {
             let line = error.line.expect("a short file's errors have lines");

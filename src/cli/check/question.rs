@@ -2,13 +2,27 @@
 
 use clap::Args;
 use dynamo_models::scenario::{
-    Cluster, Faults, Property, Quorum, ReadRepair, Scenario, Versioning,
+    Cluster, Durability, Faults, Property, Quorum, ReadRepair, Scenario, Switch, Versioning,
 };
 use std::time::Duration;
 
 /// The settings that make a scenario, and so cannot be used beside a file that holds one.
-pub(super) const OF_A_SCENARIO: [&str; 9] =
-    ["n", "r", "w", "nodes", "versioning", "clock_limit", "read_repair", "faults", "print"];
+pub(super) const OF_A_SCENARIO: [&str; 14] = [
+    "n",
+    "r",
+    "w",
+    "nodes",
+    "quorum",
+    "versioning",
+    "clock_limit",
+    "read_repair",
+    "handoff",
+    "anti_entropy",
+    "durability",
+    "reap",
+    "faults",
+    "print",
+];
 
 /// The standard two-client scenario under these settings.
 #[derive(Args)]
@@ -26,6 +40,9 @@ pub(crate) struct Question {
     /// Nodes of the cluster [default: N]
     #[arg(long, requires = "n", value_name = "COUNT")]
     nodes: Option<u8>,
+    /// strict: the key's top N nodes answer; sloppy: the first N healthy nodes [default: strict]
+    #[arg(long, requires = "n", value_name = "QUORUM")]
+    quorum: Option<Quorum>,
     /// dotted, vector-clock or last-writer-wins [default: dotted]
     #[arg(long, requires = "n", value_name = "SCHEME")]
     versioning: Option<String>,
@@ -35,7 +52,21 @@ pub(crate) struct Question {
     /// off, async or blocking [default: async]
     #[arg(long, requires = "n", value_name = "MODE")]
     read_repair: Option<ReadRepair>,
-    /// Budgets of faults, as in crashes=1,drops=1 (also duplicates, timeouts)
+    /// Whether fallbacks give their hints back: on or off [default: on]
+    #[arg(long, requires = "n", value_name = "SWITCH")]
+    handoff: Option<Switch>,
+    /// Whether replicas compare Merkle trees: on or off [default: off]
+    #[arg(long, requires = "n", value_name = "SWITCH")]
+    anti_entropy: Option<Switch>,
+    /// When a write is on disk: durable (before it is answered), buffered (later, and a crash loses
+    /// it) or one-durable (at once on one replica of each put) [default: durable]
+    #[arg(long, requires = "n", value_name = "MODE")]
+    durability: Option<Durability>,
+    /// Whether tombstones that every replica holds are removed: on or off [default: off]
+    #[arg(long, requires = "n", value_name = "SWITCH")]
+    reap: Option<Switch>,
+    /// Budgets of faults, as in crashes=1,drops=1 (also duplicates, timeouts, disk-losses,
+    /// partitions)
     #[arg(long, requires = "n", value_name = "KIND=COUNT,...", value_parser = faults)]
     faults: Option<Faults>,
     /// Ask only this property (may be repeated)
@@ -56,12 +87,18 @@ impl Question {
             n,
             r: self.r.unwrap_or(majority),
             w: self.w.unwrap_or(majority),
-            quorum: Quorum::Strict,
+            quorum: self.quorum.unwrap_or(Quorum::Strict),
             versioning: self.versioning()?,
             read_repair: self.read_repair.unwrap_or(ReadRepair::Async),
+            handoff: self.handoff.unwrap_or(Switch::On),
+            anti_entropy: self.anti_entropy.unwrap_or(Switch::Off),
+            durability: self.durability.unwrap_or(Durability::Durable),
+            reap: self.reap.unwrap_or(Switch::Off),
         };
-        cluster.check().map_err(|problem| anyhow::anyhow!("{problem}"))?;
-        let mut scenario = Scenario::standard(cluster, self.faults.unwrap_or_default());
+        let faults = self.faults.unwrap_or_default();
+        let possible = cluster.check().and_then(|()| faults.check(&cluster));
+        possible.map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let mut scenario = Scenario::standard(cluster, faults);
         self.narrow(&mut scenario);
         Ok(Some(scenario))
     }
@@ -108,7 +145,14 @@ fn faults(text: &str) -> Result<Faults, String> {
             "drops" => &mut faults.drops,
             "duplicates" => &mut faults.duplicates,
             "timeouts" => &mut faults.timeouts,
-            _ => return Err(format!("{kind:?} is none of crashes, drops, duplicates, timeouts")),
+            "disk-losses" => &mut faults.disk_losses,
+            "partitions" => &mut faults.partitions,
+            _ => {
+                return Err(format!(
+                    "{kind:?} is none of crashes, drops, duplicates, timeouts, disk-losses, \
+                     partitions"
+                ));
+            }
         };
         let count: u8 = count.parse().map_err(|_| format!("{count:?} is not a small number"))?;
         if count > dynamo_models::scenario::MAX_BUDGET {

@@ -3,8 +3,8 @@
 use super::Named;
 use comfy_table::{CellAlignment, Table, presets};
 use dynamo_models::check::{Judgement, Outcome, Report, Verdict};
-use dynamo_models::scenario::Property;
-
+use dynamo_models::explore::Progress;
+use dynamo_models::scenario::{Mechanism, Property};
 use dynamo_models::trace::{Trace, text};
 use serde_json::json;
 
@@ -20,9 +20,29 @@ pub(super) fn text(reports: &[(&Named, Report)]) -> String {
         if let Some(limit) = report.limited_by() {
             text += &format!("{}: inconclusive, {limit} came first\n", named.name);
         }
+        let unreached = names(report.unreached());
+        if !unreached.is_empty() {
+            text += &format!("{}: NOT REACHED: {unreached}; what holds may be empty\n", named.name);
+        }
+        if let [_] = reports {
+            text += &format!("Reached on the way: {}.\n", names(report.reached()));
+            text += &agreement(report);
+        }
         counterexamples(named, report, reports.len() == 1, &mut text);
     }
     text
+}
+
+fn names(mechanisms: impl Iterator<Item = Mechanism>) -> String {
+    mechanisms.map(Mechanism::name).collect::<Vec<_>>().join(", ")
+}
+
+/// In how many states the replicas agree, that a verdict on `converges` is not empty.
+fn agreement(report: &Report) -> String {
+    let asked = report.judgements.iter().any(|one| one.property == Property::Converges);
+    let Some(pass) = report.main.as_ref().filter(|_| asked) else { return String::new() };
+    let Progress { agreed, agreed_on_something, .. } = pass.progress;
+    format!("The replicas agree in {agreed} states, in {agreed_on_something} on something.\n")
 }
 
 /// One line a scenario, one column a property.
@@ -60,6 +80,10 @@ fn column(property: Property) -> &'static str {
         Property::Regular => "reg",
         Property::Linearizable => "lin",
         Property::DurableF => "dur",
+        Property::NoResurrection => "res",
+        Property::Converges => "conv",
+        Property::AvailableWrites => "avw",
+        Property::AvailableReads => "avr",
     }
 }
 
@@ -134,6 +158,7 @@ pub(super) fn json(name: &str, report: &Report) -> serde_json::Value {
         object
     };
     let scenario = report.model.scenario();
+    let progress = report.main.as_ref().map(|pass| pass.progress).unwrap_or_default();
     json!({
         "scenario": name,
         "title": scenario.title,
@@ -145,6 +170,10 @@ pub(super) fn json(name: &str, report: &Report) -> serde_json::Value {
         "seconds": report.elapsed().as_secs_f64(),
         "bounds": report.bounds(),
         "excluded": report.excluded(),
+        "reached": report.reached().map(Mechanism::name).collect::<Vec<_>>(),
+        "agreed": progress.agreed,
+        "agreed_on_something": progress.agreed_on_something,
+        "unreached": report.unreached().map(Mechanism::name).collect::<Vec<_>>(),
         "properties": report.judgements.iter().map(property).collect::<Vec<_>>(),
     })
 }

@@ -1,8 +1,9 @@
-//! A put at a node that does not own its key goes to one owner, chosen by suspicion before it is
-//! sent. A second owner is tried only after a refusal, which says "not applied": a put that two
+//! A put at a node on which it does not act goes to one on which it does, chosen by suspicion before
+//! it is sent. A second node is tried only after a refusal, which says "not applied": a put that two
 //! nodes coordinate becomes two siblings (bugs A9, A10).
 
 use super::{Node, Origin, Pending};
+use crate::config::Quorum;
 use crate::door::{Ambient, Effects, Ignored, Timer};
 use crate::ids::{NodeId, RequestId};
 use crate::message::{Answer, Message, Operation, Refusal, Request};
@@ -10,7 +11,7 @@ use crate::store::Store;
 use alloc::collections::BTreeSet;
 use serde::Serialize;
 
-/// A put that an owner of its key coordinates for us.
+/// A put that another node coordinates for us.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(super) struct Forward {
     request: Request,
@@ -19,7 +20,7 @@ pub(super) struct Forward {
 }
 
 impl<S: Store> Node<S> {
-    /// Forwards a client's put to an owner.
+    /// Forwards a client's put to a node on which it acts.
     pub(super) fn forward(&mut self, request: Request, effects: &mut Effects) {
         let id = request.id;
         if let Some(forward) = self.send_on(request, BTreeSet::new(), effects) {
@@ -27,16 +28,17 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Sends the put to the first owner that is left, suspects last; `None` if none is left.
+    /// Sends the put to the first other node that is left, suspects last; `None` if none is left.
     fn send_on(
         &self,
         request: Request,
         refused: BTreeSet<NodeId>,
         effects: &mut Effects,
     ) -> Option<Forward> {
-        let owners = self.preference_list(&request.key).primaries().iter().copied();
-        let left = owners.filter(|owner| !refused.contains(owner));
-        let to = left.min_by_key(|owner| self.state.suspects.contains(owner))?;
+        let targets = self.targets(&request.key, self.quorum(&request)).into_iter();
+        let is_left = |node: &NodeId| *node != self.id && !refused.contains(node);
+        let left = targets.map(|target| target.node).filter(is_left);
+        let to = left.min_by_key(|node| self.state.suspects.contains(node))?;
         effects.send(to, Message::Forward(request.clone()));
         Some(Forward { request, to, refused })
     }
@@ -59,7 +61,9 @@ impl<S: Store> Node<S> {
         if !self.admit(origin, id, effects) {
             return;
         }
-        let not_mine = (!self.owns(&request.key)).then_some(Refusal::NotAnOwner);
+        // With a sloppy quorum the sender knows of no healthy node before this one.
+        let is_mine = self.quorum(&request) == Quorum::Sloppy || self.owns(&request.key);
+        let not_mine = (!is_mine).then_some(Refusal::NotAnOwner);
         match not_mine.or_else(|| self.refusal(&request)) {
             Some(refusal) => self.answer(origin, id, Answer::Refused(refusal), effects),
             None => self.put(origin, request, ambient, effects),

@@ -1,12 +1,13 @@
-//! A get, coordinated by any node (paper §4.5, §6.4): ask all N owners, answer with the merge of the
-//! first R copies, then let the owners that hold less know (read repair, paper §5).
+//! A get, coordinated by any node (paper §4.5, §6.4): ask the N nodes that it acts on, answer with
+//! the merge of the first R copies, then let the owners that hold less know (read repair, paper §5).
 
+use super::place::Place;
 use super::{Node, Pending};
-use crate::config::ReadRepair;
-use crate::door::{Delay, Effects, Ignored, Note, Timer};
+use crate::config::{Quorum, ReadRepair};
+use crate::door::{Delay, Effects, Note, Timer};
 use crate::ids::{Key, NodeId, RequestId};
-use crate::message::{Answer, Message};
-use crate::quorum::{Standing, Tally};
+use crate::message::{Answer, Message, Replicas};
+use crate::quorum::{Standing, Tally, Target};
 use crate::store::Store;
 use crate::versions::Object;
 use alloc::collections::BTreeMap;
@@ -17,8 +18,10 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(super) struct Get {
     key: Key,
-    /// Who has sent a copy, out of all owners.
+    /// Who has sent a copy, out of all that were asked.
     tally: Tally,
+    /// Whether others may be asked when those are silent.
+    quorum: Quorum,
     /// Their copies.
     copies: BTreeMap<NodeId, Option<Object>>,
     stage: Stage,
@@ -36,25 +39,31 @@ enum Stage {
 
 impl<S: Store> Node<S> {
     /// Coordinates a get.
-    pub(super) fn get(&mut self, id: RequestId, key: Key, effects: &mut Effects) {
-        let owners = self.preference_list(&key).primaries();
-        let tally = Tally::new(self.config.r(), owners.iter().copied());
-        let others: Vec<NodeId> = owners.iter().copied().filter(|&o| o != self.id).collect();
-        let mine = self.owns(&key).then(|| self.load(&key));
-        let mut get = Get { key, tally, copies: BTreeMap::new(), stage: Stage::Reading };
-        if let Some(mine) = mine {
-            get.accept(self.id, mine);
+    pub(super) fn get(&mut self, id: RequestId, key: Key, quorum: Quorum, effects: &mut Effects) {
+        let targets = self.targets(&key, quorum);
+        let tally = Tally::new(self.config.r(), targets.iter().copied());
+        let mut get = Get { key, tally, quorum, copies: BTreeMap::new(), stage: Stage::Reading };
+        if get.tally.was_asked(self.id) {
+            if self.is_synchronised(&get.key) {
+                get.accept(self.id, self.copy(&get.key));
+            } else {
+                get.tally.refuse(self.id);
+            }
         }
         // Without read repair nobody would look at further copies.
         let enough = get.tally.standing() == Standing::Reached
             && self.config.read_repair() == ReadRepair::Off;
         if !enough {
-            for owner in others {
-                effects.send(owner, Message::Read { id, key: get.key.clone() });
-            }
+            self.ask(id, &get.key, &targets, effects);
         }
         effects.set(Timer::Request(id), Delay::Request);
         self.advance(id, get, effects);
+    }
+
+    fn ask(&self, id: RequestId, key: &Key, targets: &[Target], effects: &mut Effects) {
+        for &Target { node, home } in targets.iter().filter(|target| target.node != self.id) {
+            effects.send(node, Message::Read { id, key: key.clone(), home });
+        }
     }
 
     /// A copy comes in.
@@ -75,16 +84,19 @@ impl<S: Store> Node<S> {
         self.advance(id, get, effects);
     }
 
-    /// A replica refuses to serve the get.
+    /// A replica refuses to serve the get. If it `stores`, it can still hold what is returned.
     pub(super) fn get_refused(
         &mut self,
         id: RequestId,
         mut get: Get,
         from: NodeId,
+        stores: bool,
         effects: &mut Effects,
     ) {
         get.tally.refuse(from);
-        if let Stage::Confirming { holders, .. } = &mut get.stage {
+        if let Stage::Confirming { holders, .. } = &mut get.stage
+            && !stores
+        {
             holders.refuse(from);
         }
         self.advance(id, get, effects);
@@ -98,7 +110,7 @@ impl<S: Store> Node<S> {
                 (Standing::Failed, _) => return self.unavailable(id, &get.tally, effects),
                 (Standing::Reached, ReadRepair::Off) => {
                     effects.cancel(Timer::Request(id));
-                    return effects.reply(id, answer(get.merged(), self.empty()));
+                    return self.answer_get(id, &get, get.merged(), effects);
                 }
                 (Standing::Reached, ReadRepair::Async) => self.answer_early(id, &mut get, effects),
                 (Standing::Reached, ReadRepair::Blocking) => self.confirm(id, &mut get, effects),
@@ -110,7 +122,7 @@ impl<S: Store> Node<S> {
                 Standing::Failed => return self.unavailable(id, holders, effects),
                 Standing::Reached => {
                     effects.cancel(Timer::Request(id));
-                    return effects.reply(id, answer(Some(result.clone()), self.empty()));
+                    return self.answer_get(id, &get, Some(result.clone()), effects);
                 }
             },
             Stage::Straggling if get.tally.silent().next().is_none() => {
@@ -125,46 +137,59 @@ impl<S: Store> Node<S> {
     /// Answers, and waits for the copies that were not needed.
     fn answer_early(&self, id: RequestId, get: &mut Get, effects: &mut Effects) {
         effects.cancel(Timer::Request(id));
-        effects.reply(id, answer(get.merged(), self.empty()));
+        self.answer_get(id, get, get.merged(), effects);
         effects.set(Timer::Straggler(id), Delay::Straggler);
         get.stage = Stage::Straggling;
     }
 
-    /// Sends what is to be returned to every owner not known to hold it.
+    fn answer_get(&self, id: RequestId, get: &Get, result: Option<Object>, effects: &mut Effects) {
+        let replicas = get.tally.replicas();
+        for &fallback in &replicas.fallbacks {
+            effects.note(Note::FallbackRead(fallback));
+        }
+        effects.reply(id, answer(result.unwrap_or_else(|| self.empty()), replicas));
+    }
+
+    /// Sends what is to be returned to every replica not known to hold it.
     fn confirm(&mut self, id: RequestId, get: &mut Get, effects: &mut Effects) {
         let result = get.merged().unwrap_or_else(|| self.empty());
-        let owners: Vec<NodeId> = get.tally.silent().chain(get.tally.accepted()).collect();
-        let mut holders = Tally::new(self.config.confirmations(), owners.iter().copied());
+        let asked: Vec<Target> = get.tally.asked().collect();
+        let mut holders = Tally::new(self.config.confirmations(), asked.iter().copied());
         let nothing = result == self.empty();
-        for &owner in &owners {
-            let copy = get.copies.get(&owner).and_then(Option::as_ref);
+        for &Target { node, home } in &asked {
+            let copy = get.copies.get(&node).and_then(Option::as_ref);
             if nothing || copy.is_some_and(|copy| copy.includes(&result)) {
-                holders.accept(owner);
-            } else if owner == self.id {
-                self.merge(&get.key, &result);
-                holders.accept(owner);
+                holders.accept(node);
+            } else if node == self.id
+                && let Some(place) = self.place(&get.key, home)
+            {
+                self.merge(place, &get.key, &result, self.usual_durability(), effects);
+                holders.accept(node);
             }
         }
         if holders.standing() == Standing::Pending {
-            for owner in holders.silent() {
+            for node in holders.silent() {
                 let (key, object) = (get.key.clone(), result.clone());
-                effects.note(Note::Repaired(owner));
-                effects.send(owner, Message::Confirm { id, key, object });
+                effects.note(Note::Repaired(node));
+                let home = holders.home(node);
+                effects.send(node, Message::Confirm { id, key, object, home });
             }
         }
         get.stage = Stage::Confirming { result, holders };
     }
 
-    /// Sends the merge of all copies to every owner whose copy lacks something.
-    fn repair_copies(&mut self, get: &Get, effects: &mut Effects) {
+    /// Sends the merge of all copies to every owner whose copy lacks something. Fallbacks are left
+    /// alone: what they keep goes home as it is.
+    pub(super) fn repair_copies(&mut self, get: &Get, effects: &mut Effects) {
         let Some(merged) = get.merged() else { return };
         for (&owner, copy) in &get.copies {
-            if copy.as_ref().is_some_and(|copy| copy.includes(&merged)) {
+            let is_whole = copy.as_ref().is_some_and(|copy| copy.includes(&merged));
+            if is_whole || get.tally.home(owner).is_some() {
                 continue;
             }
             effects.note(Note::Repaired(owner));
             if owner == self.id {
-                self.merge(&get.key, &merged);
+                self.merge(Place::Own, &get.key, &merged, self.usual_durability(), effects);
             } else {
                 let (key, object) = (get.key.clone(), merged.clone());
                 effects.send(owner, Message::Repair { key, object });
@@ -172,27 +197,20 @@ impl<S: Store> Node<S> {
         }
     }
 
-    pub(super) fn straggler_timer(&mut self, id: RequestId, effects: &mut Effects) {
-        match self.state.pending.remove(&id) {
-            Some(Pending::Get(get)) if matches!(get.stage, Stage::Straggling) => {
-                self.repair_copies(&get, effects);
-            }
-            Some(other) => {
-                self.state.pending.insert(id, other);
-                effects.ignore(Ignored::Stale);
-            }
-            None => effects.ignore(Ignored::Stale),
-        }
-    }
-
-    pub(super) fn get_timed_out(&mut self, id: RequestId, get: Get, effects: &mut Effects) {
+    /// Those asked are silent. A sloppy get turns to others, as long as there are any.
+    pub(super) fn get_timed_out(&mut self, id: RequestId, mut get: Get, effects: &mut Effects) {
         let tally = match &get.stage {
+            Stage::Reading if get.quorum == Quorum::Sloppy => {
+                let others = self.turn_to_others(&mut get.tally, Some(&get.key), effects);
+                if !others.is_empty() {
+                    self.ask(id, &get.key, &others, effects);
+                    return self.wait(id, Pending::Get(get), effects);
+                }
+                &get.tally
+            }
             Stage::Reading => &get.tally,
             Stage::Confirming { holders, .. } => holders,
-            Stage::Straggling => {
-                self.state.pending.insert(id, Pending::Get(get));
-                return effects.ignore(Ignored::Stale);
-            }
+            Stage::Straggling => return,
         };
         self.suspect(tally.silent(), effects);
         effects.reply(id, unavailable(tally));
@@ -216,7 +234,17 @@ impl Get {
         }
     }
 
-    /// The merge of the copies at hand; `None` if no owner has any.
+    /// Whether it only waits for the replicas that its answer did not need.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.stage, Stage::Straggling)
+    }
+
+    /// The key.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The merge of the copies at hand; `None` if nobody has any.
     fn merged(&self) -> Option<Object> {
         let merge = |a: Object, b: &Object| a.merge(b);
         let mut copies = self.copies.values().flatten();
@@ -230,14 +258,13 @@ fn unavailable(tally: &Tally) -> Answer {
 }
 
 /// What a client is told of an object.
-fn answer(object: Option<Object>, empty: Object) -> Answer {
-    let object = object.unwrap_or(empty);
+fn answer(object: Object, replicas: Replicas) -> Answer {
     let context = object.context();
     let siblings: Vec<_> = object.siblings().cloned().collect();
     if siblings.iter().any(|written| written.value.is_some()) {
-        Answer::Found { siblings, context }
+        Answer::Found { siblings, context, replicas }
     } else {
         let deletes = siblings.iter().map(|written| written.by).collect();
-        Answer::NotFound { deletes, context }
+        Answer::NotFound { deletes, context, replicas }
     }
 }

@@ -1,24 +1,33 @@
 //! One node of the cluster: `handle` is the door, the files beside this one are the rooms.
 //!
-//! `put` and `get` coordinate a client's request, `forward` passes a put on to an owner of its key,
-//! `replica` serves other coordinators, `start` begins a life.
+//! `put` and `get` coordinate a client's request, `forward` passes a put on to a node that may,
+//! `replica` serves other coordinators; `place` says on which nodes a request acts and where a copy
+//! lies. In the background `handoff` gives hints back, `exchange` compares Merkle trees,
+//! `resync` fills a lost disk, `reap` removes tombstones. `start` begins a life.
 
+mod exchange;
 mod forward;
 mod get;
+mod handoff;
+mod place;
 mod put;
+mod reap;
 mod replica;
+mod resync;
 mod start;
 
 use crate::config::Config;
-use crate::door::{Ambient, Delay, Effects, Ignored, Input, Note, Timer};
+use crate::door::{Ambient, Delay, Effects, Ignored, Input, Timer};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::limits;
+use crate::merkle::Hash;
 use crate::message::{Answer, Message, Operation, Refusal, Request};
+use crate::quorum::Target;
 use crate::ring::PreferenceList;
-use crate::store::{Record, RecordKey, Store, feed, feed_records};
-use crate::versions::{Incarnation, Object};
+use crate::store::{Store, feed, feed_records};
+use crate::versions::Incarnation;
 use alloc::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
-use core::hash::{Hash, Hasher};
+use core::hash::Hasher;
 use serde::Serialize;
 
 /// A node: a deterministic state machine over its store.
@@ -38,6 +47,15 @@ struct Volatile {
     /// Peers that let a request timer fire and have been silent since (paper §4.8.3).
     suspects: BTreeSet<NodeId>,
     pending: BTreeMap<RequestId, Pending>,
+    /// After a lost disk: the last key of each node's copies that is merged.
+    pulls: BTreeMap<NodeId, Key>,
+    /// The tombstones that this node is about to remove.
+    reaping: Option<reap::Reaping>,
+    /// The last of the tombstones that had their turn, if more come after it.
+    reaped_up_to: Option<Key>,
+    /// Tombstones that others are about to remove, and of which nothing else has moved here since
+    /// this node said that it knows nothing else of them.
+    watched: BTreeMap<Key, Hash>,
 }
 
 /// A request that is not finished.
@@ -46,6 +64,17 @@ enum Pending {
     Put(put::Put),
     Get(get::Get),
     Forward(forward::Forward),
+}
+
+impl Pending {
+    /// Whether it has its answer, and only waits for the replicas that this did not need.
+    fn is_answered(&self) -> bool {
+        match self {
+            Pending::Put(put) => put.is_answered(),
+            Pending::Get(get) => get.is_answered(),
+            Pending::Forward(_) => false,
+        }
+    }
 }
 
 /// Where the answer to a put goes.
@@ -66,7 +95,7 @@ impl<S: PartialEq> PartialEq for Node<S> {
 
 impl<S: Eq> Eq for Node<S> {}
 
-impl<S: Hash> Hash for Node<S> {
+impl<S: core::hash::Hash> core::hash::Hash for Node<S> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.id.hash(hasher);
         self.state.hash(hasher);
@@ -91,10 +120,20 @@ impl<S: Store> Node<S> {
             Input::Peer { from, message, ambient } => {
                 self.peer(from, message, ambient, &mut effects);
             }
-            Input::Timer(Timer::Request(id)) => self.request_timer(id, &mut effects),
-            Input::Timer(Timer::Straggler(id)) => self.straggler_timer(id, &mut effects),
+            Input::Timer(timer) => self.timer(timer, &mut effects),
         }
         effects
+    }
+
+    fn timer(&mut self, timer: Timer, effects: &mut Effects) {
+        match timer {
+            Timer::Request(id) => self.request_timer(id, effects),
+            Timer::Straggler(id) => self.straggler_timer(id, effects),
+            Timer::Handoff(home) => self.handoff_timer(home, effects),
+            Timer::Retry(node) => self.retry_timer(node, effects),
+            Timer::Exchange(node) => self.exchange_timer(node, effects),
+            Timer::Reap => self.reap_timer(effects),
+        }
     }
 
     fn client(&mut self, request: Request, ambient: Ambient, effects: &mut Effects) {
@@ -109,9 +148,13 @@ impl<S: Store> Node<S> {
         if let Some(refusal) = self.refusal(&request) {
             return effects.reply(id, Answer::Refused(refusal));
         }
+        let quorum = self.quorum(&request);
+        let acts_here = |target: Target| target.node == self.id;
         match &request.operation {
-            Operation::Get => self.get(id, request.key, effects),
-            Operation::Put { .. } if self.owns(&request.key) => {
+            Operation::Get => self.get(id, request.key, quorum, effects),
+            Operation::Put { .. }
+                if self.targets(&request.key, quorum).into_iter().any(acts_here) =>
+            {
                 self.put(Origin::Client, request, ambient, effects);
             }
             Operation::Put { .. } => self.forward(request, effects),
@@ -122,26 +165,62 @@ impl<S: Store> Node<S> {
         if !self.config.ring().contains(from) || from == self.id {
             return effects.ignore(Ignored::Stranger);
         }
-        if message.key().is_some_and(|key| key.0.len() > limits::MAX_KEY_BYTES) {
+        if message.keys().any(|key| key.0.len() > limits::MAX_KEY_BYTES) {
             return effects.ignore(Ignored::KeyTooLong);
         }
-        if self.state.suspects.remove(&from) {
-            effects.note(Note::Trusts(from));
+        self.trust(from, effects);
+        for (key, object) in message.objects() {
+            if let Some(key) = key {
+                self.has_moved(key, object);
+            }
         }
         match message {
             Message::Forward(request) => self.forwarded_to_me(from, request, ambient, effects),
             Message::Forwarded { id, answer } => self.forwarded(from, id, answer, effects),
-            Message::Replicate { id, key, object } => {
-                self.replicate(from, id, &key, &object, effects);
+            Message::Replicate { id, key, object, home, durability } => {
+                self.replicate(from, id, (&key, &object), home, durability, effects);
             }
-            Message::Confirm { id, key, object } => {
-                self.confirm_copy(from, id, &key, &object, effects);
+            Message::Confirm { id, key, object, home } => {
+                self.confirm_copy(from, id, (&key, &object), home, effects);
             }
             Message::Replicated { id } => self.replicated(from, id, effects),
-            Message::Read { id, key } => self.read(from, id, &key, effects),
-            Message::Copy { id, object } => self.copy(from, id, object, effects),
-            Message::NotAReplica { id } => self.not_a_replica(from, id, effects),
+            Message::Read { id, key, home } => self.read(from, id, &key, home, effects),
+            Message::Copy { id, object } => self.copied(from, id, object, effects),
+            Message::Unsynchronised { id } => self.not_a_replica(from, id, true, effects),
+            Message::NotAReplica { id } => self.not_a_replica(from, id, false, effects),
             Message::Repair { key, object } => self.repair(&key, &object, effects),
+            other => self.background(from, other, effects),
+        }
+    }
+
+    /// What nodes say to each other on nobody's behalf.
+    fn background(&mut self, from: NodeId, message: Message, effects: &mut Effects) {
+        match message {
+            Message::Handoff { key, object } => self.take_handoff(from, key, &object, effects),
+            Message::HandedOff { key, hash } => self.handed_off(from, key, hash, effects),
+            Message::Roots { from: first, to, roots } => {
+                self.compare_roots(from, first..=to, &roots, effects);
+            }
+            Message::Subtree { range, path, node } => {
+                self.compare_subtree(from, range, &path, &node, effects);
+            }
+            Message::Swap { key, object } => self.swap(from, key, object, effects),
+            Message::Pull { life, after } => self.serve_pull(from, life, after, effects),
+            Message::Page { life, after, objects, next } => {
+                if self.is_expected(from, life, after.as_ref(), next.as_ref()) {
+                    self.take_page(from, objects, next, effects);
+                } else {
+                    effects.ignore(Ignored::Stale);
+                }
+            }
+            Message::ReapAsk { round, tombstones } => {
+                self.asked_to_reap(from, round, tombstones, effects);
+            }
+            Message::ReapYes { round, tombstones } => {
+                self.reap_answered(from, round, &tombstones, effects);
+            }
+            Message::Reap { tombstones } => self.reap(from, &tombstones, effects),
+            _ => unreachable!("`peer` takes what belongs to requests"),
         }
     }
 
@@ -151,7 +230,8 @@ impl<S: Store> Node<S> {
             return Some(Refusal::KeyTooLong);
         }
         if let Operation::Put { context, value } = &request.operation {
-            let admits = |context| self.config.versioning().admits_context(context);
+            let most = put::most_actors(value.is_none());
+            let admits = |context| self.config.versioning().admits_context(context, most);
             if !context.as_ref().is_none_or(admits) {
                 return Some(Refusal::ForeignContext);
             }
@@ -163,27 +243,38 @@ impl<S: Store> Node<S> {
     }
 
     fn request_timer(&mut self, id: RequestId, effects: &mut Effects) {
-        match self.state.pending.remove(&id) {
+        match self.overdue(id, false, effects) {
             Some(Pending::Put(put)) => self.put_timed_out(id, put, effects),
             Some(Pending::Get(get)) => self.get_timed_out(id, get, effects),
             Some(Pending::Forward(forward)) => self.forward_timed_out(id, forward, effects),
-            None => effects.ignore(Ignored::Stale),
+            None => {}
         }
+    }
+
+    /// The replicas that an answer did not need have had their time.
+    fn straggler_timer(&mut self, id: RequestId, effects: &mut Effects) {
+        match self.overdue(id, true, effects) {
+            Some(Pending::Put(put)) => self.put_timed_out(id, put, effects),
+            Some(Pending::Get(get)) => self.repair_copies(&get, effects),
+            Some(Pending::Forward(_)) | None => {}
+        }
+    }
+
+    /// Takes the request out, if a timer is for what it is waiting for.
+    fn overdue(&mut self, id: RequestId, answered: bool, effects: &mut Effects) -> Option<Pending> {
+        let is_meant = |pending: &Pending| pending.is_answered() == answered;
+        let is_overdue = self.state.pending.get(&id).is_some_and(is_meant);
+        if !is_overdue {
+            effects.ignore(Ignored::Stale);
+            return None;
+        }
+        self.state.pending.remove(&id)
     }
 
     /// Keeps a request and starts its clock.
     fn wait(&mut self, id: RequestId, pending: Pending, effects: &mut Effects) {
         self.state.pending.insert(id, pending);
         effects.set(Timer::Request(id), Delay::Request);
-    }
-
-    /// Remembers that `nodes` did not answer in time.
-    fn suspect(&mut self, nodes: impl IntoIterator<Item = NodeId>, effects: &mut Effects) {
-        for node in nodes {
-            if node != self.id && self.state.suspects.insert(node) {
-                effects.note(Note::Suspects(node));
-            }
-        }
     }
 
     fn preference_list(&self, key: &Key) -> &PreferenceList {
@@ -193,27 +284,6 @@ impl<S: Store> Node<S> {
     /// Whether this node is one of the key's top N.
     fn owns(&self, key: &Key) -> bool {
         self.preference_list(key).contains_primary(self.id)
-    }
-
-    fn load(&self, key: &Key) -> Option<Object> {
-        match self.store.get(&RecordKey::Object(key.clone())) {
-            Some(Record::Object(object)) => Some(object),
-            _ => None,
-        }
-    }
-
-    fn save(&mut self, key: &Key, object: Object) {
-        self.store.put(RecordKey::Object(key.clone()), Record::Object(object));
-    }
-
-    /// A store is always a merge, never an overwrite (bug D4).
-    fn merge(&mut self, key: &Key, object: &Object) {
-        let merged = match self.load(key) {
-            Some(copy) if copy.includes(object) => return,
-            Some(copy) => copy.merge(object),
-            None => object.clone(),
-        };
-        self.save(key, merged);
     }
 
     /// This node's name.
@@ -234,6 +304,11 @@ impl<S: Store> Node<S> {
     /// Whether the request is not finished here.
     pub fn is_pending(&self, id: RequestId) -> bool {
         self.state.pending.contains_key(&id)
+    }
+
+    /// Whether the request is not finished, and another node was asked to coordinate it.
+    pub fn is_forwarded(&self, id: RequestId) -> bool {
+        matches!(self.state.pending.get(&id), Some(Pending::Forward(_)))
     }
 
     /// The requests that are not finished here.

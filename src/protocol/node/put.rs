@@ -1,13 +1,14 @@
-//! A put or a delete, coordinated by an owner of its key (paper §4.5): make the new version, write
-//! it here, send the whole object to the other owners, answer when W hold it.
+//! A put or a delete, coordinated by one of the nodes that it acts on (paper §4.5, §4.6): make the
+//! new version, write it here, send the whole object to the others, answer when W hold it.
 
 use super::{Node, Origin, Pending};
-use crate::door::{Ambient, Effects, Ignored, Note, Timer};
+use crate::config::{DurabilityMode, Quorum};
+use crate::door::{Ambient, Delay, Effects, Ignored, Note, Timer};
 use crate::ids::{ClientId, Key, NodeId, RequestId};
 use crate::limits;
 use crate::message::{Answer, Message, Operation, Refusal, Request};
-use crate::quorum::{Standing, Tally};
-use crate::store::{Record, RecordKey, Store};
+use crate::quorum::{Standing, Tally, Target};
+use crate::store::{Durability, Record, RecordKey, Store};
 use crate::versions::{Actor, Context, Dot, Incarnation, NewVersion, Object, Written};
 use serde::Serialize;
 
@@ -16,10 +17,14 @@ use serde::Serialize;
 pub(super) struct Put {
     origin: Origin,
     tally: Tally,
+    /// The key and the version's dot, if others may be asked when those asked are silent.
+    sloppy: Option<(Key, Dot)>,
+    /// Answered already: it waits for the replicas that were not needed.
+    is_answered: bool,
 }
 
 impl<S: Store> Node<S> {
-    /// Coordinates `request`, an admitted put of a key that this node owns.
+    /// Coordinates `request`, an admitted put.
     pub(super) fn put(
         &mut self,
         origin: Origin,
@@ -27,7 +32,8 @@ impl<S: Store> Node<S> {
         ambient: Ambient,
         effects: &mut Effects,
     ) {
-        let Request { id, key, operation: Operation::Put { context, value } } = request else {
+        let quorum = self.quorum(&request);
+        let Request { id, key, operation: Operation::Put { context, value }, .. } = request else {
             return effects.ignore(Ignored::Stale);
         };
         let context = context.unwrap_or_else(|| self.config.versioning().empty_context());
@@ -37,15 +43,28 @@ impl<S: Store> Node<S> {
         if let Some(refusal) = refusal {
             return self.answer(origin, id, Answer::Refused(refusal), effects);
         }
-        self.record(&key, &object, dot, effects);
-        self.spread(origin, id, key, object, effects);
+        let mut targets = self.targets(&key, quorum);
+        let mine = targets.iter().find(|target| target.node == self.id).copied();
+        let mine = mine.unwrap_or_else(|| {
+            // Others believe that no node before this one is up.
+            let home = self.preference_list(&key).primaries().first().copied();
+            targets.push(Target { node: self.id, home });
+            Target { node: self.id, home }
+        });
+        let durability = self.coordinators_durability(targets.len());
+        self.record(mine, &key, &object, dot, durability, effects);
+        let sloppy = (quorum == Quorum::Sloppy).then(|| (key.clone(), dot));
+        let tally = Tally::new(self.config.w(), targets.clone());
+        let put = Put { origin, tally, sloppy, is_answered: false };
+        self.spread(id, put, &key, &object, &targets, effects);
     }
 
     /// A context that claims events of the future would make the new version look replaced, and
     /// one of too many actors would make the key's own context too long to come back.
     fn unsound(&self, object: &Object, id: RequestId) -> Option<Refusal> {
         let is_held = object.siblings().any(|written| written.by == id);
-        let returns = self.config.versioning().admits_context(&object.context());
+        let most = most_actors(object.is_deleted());
+        let returns = self.config.versioning().admits_context(&object.context(), most);
         (!is_held || !returns).then_some(Refusal::ForeignContext)
     }
 
@@ -58,7 +77,7 @@ impl<S: Store> Node<S> {
         ambient: Ambient,
     ) -> (Object, Dot) {
         let versioning = self.config.versioning();
-        let copy = self.load(key).unwrap_or_else(|| versioning.empty_object());
+        let copy = self.copy(key).unwrap_or_else(|| versioning.empty_object());
         let dot = self.next_dot(key, &copy, context, ambient);
         let new = NewVersion { dot, stamp: ambient.stamp };
         (versioning.put(&copy, context, self.id, new, written), dot)
@@ -87,41 +106,83 @@ impl<S: Store> Node<S> {
     }
 
     /// Writes the new object and its dot: one atomic step.
-    fn record(&mut self, key: &Key, object: &Object, dot: Dot, effects: &mut Effects) {
+    fn record(
+        &mut self,
+        mine: Target,
+        key: &Key,
+        object: &Object,
+        dot: Dot,
+        durability: Durability,
+        effects: &mut Effects,
+    ) {
         if let Object::Dotted(_) = object {
             let (epoch, counter) = (dot.actor.epoch, dot.counter);
-            self.store.put(RecordKey::Counter(key.clone()), Record::Counter { epoch, counter });
+            let record = Record::Counter { epoch, counter };
+            self.store.put(RecordKey::Counter(key.clone()), record, durability);
             if counter == 1 {
                 effects.note(Note::FreshEpoch(epoch));
             }
         }
-        self.save(key, object.clone());
+        if let Some(home) = mine.home {
+            effects.note(Note::FallbackPut(home));
+        }
+        if let Some(place) = self.place(key, mine.home) {
+            self.save(place, key, object.clone(), durability, effects);
+        }
         let siblings = object.siblings().count();
         if siblings > 1 {
             effects.note(Note::Siblings(siblings as u16));
         }
     }
 
-    /// Sends the object to the key's other owners.
+    /// Where one replica of each put writes durably (paper §6.1), that is another than the
+    /// coordinator, if there is one.
+    fn coordinators_durability(&self, replicas: usize) -> Durability {
+        match self.config.failures().durability {
+            DurabilityMode::OneDurable if replicas == 1 => Durability::Durable,
+            _ => self.usual_durability(),
+        }
+    }
+
+    /// How the first of the others is to write.
+    fn first_durability(&self) -> Durability {
+        match self.config.failures().durability {
+            DurabilityMode::Durable | DurabilityMode::OneDurable => Durability::Durable,
+            DurabilityMode::Buffered => Durability::Buffered,
+        }
+    }
+
+    /// Sends the object to the others.
     fn spread(
         &mut self,
-        origin: Origin,
         id: RequestId,
-        key: Key,
-        object: Object,
+        mut put: Put,
+        key: &Key,
+        object: &Object,
+        targets: &[Target],
         effects: &mut Effects,
     ) {
-        let owners = self.preference_list(&key).primaries();
-        let mut tally = Tally::new(self.config.w(), owners.iter().copied());
-        tally.accept(self.id);
-        for &owner in owners.iter().filter(|&&owner| owner != self.id) {
-            let (key, object) = (key.clone(), object.clone());
-            effects.send(owner, Message::Replicate { id, key, object });
+        put.tally.accept(self.id);
+        let mut durability = self.first_durability();
+        for target in targets.iter().filter(|target| target.node != self.id) {
+            self.send_replica(id, *target, key, object, durability, effects);
+            durability = self.usual_durability();
         }
-        match tally.standing() {
-            Standing::Pending => self.wait(id, Pending::Put(Put { origin, tally }), effects),
-            Standing::Reached | Standing::Failed => self.finish_put(id, origin, &tally, effects),
-        }
+        effects.set(Timer::Request(id), Delay::Request);
+        self.advance_put(id, put, effects);
+    }
+
+    fn send_replica(
+        &self,
+        id: RequestId,
+        Target { node, home }: Target,
+        key: &Key,
+        object: &Object,
+        durability: Durability,
+        effects: &mut Effects,
+    ) {
+        let (key, object) = (key.clone(), object.clone());
+        effects.send(node, Message::Replicate { id, key, object, home, durability });
     }
 
     /// A replica answers a put.
@@ -138,22 +199,74 @@ impl<S: Store> Node<S> {
         } else {
             put.tally.refuse(from)
         }
-        if put.tally.standing() == Standing::Pending {
-            self.state.pending.insert(id, Pending::Put(put));
-        } else {
-            effects.cancel(Timer::Request(id));
-            self.finish_put(id, put.origin, &put.tally, effects);
+        self.advance_put(id, put, effects);
+    }
+
+    /// Goes on as far as the answers at hand allow. A sloppy put looks after the replicas that its
+    /// answer did not need: if one is silent, a fallback is to keep a hint for it (paper §4.6).
+    fn advance_put(&mut self, id: RequestId, mut put: Put, effects: &mut Effects) {
+        let is_silent = put.tally.silent().next().is_some();
+        let follows_up = is_silent && put.sloppy.is_some() && self.config.has_fallbacks();
+        match put.tally.standing() {
+            Standing::Pending => {}
+            Standing::Reached if follows_up && put.is_answered => {}
+            Standing::Reached if follows_up => {
+                effects.cancel(Timer::Request(id));
+                self.finish_put(id, put.origin, &put.tally, effects);
+                effects.set(Timer::Straggler(id), Delay::Straggler);
+                put.is_answered = true;
+            }
+            Standing::Reached | Standing::Failed if put.is_answered => {
+                return effects.cancel(Timer::Straggler(id));
+            }
+            Standing::Reached | Standing::Failed => {
+                effects.cancel(Timer::Request(id));
+                return self.finish_put(id, put.origin, &put.tally, effects);
+            }
+        }
+        self.state.pending.insert(id, Pending::Put(put));
+    }
+
+    /// Those asked are silent. A sloppy put turns to others, as long as there are any.
+    pub(super) fn put_timed_out(&mut self, id: RequestId, mut put: Put, effects: &mut Effects) {
+        let turns = self.turn_put_to_others(id, &mut put.tally, put.sloppy.as_ref(), effects);
+        match (turns, put.is_answered) {
+            (true, false) => self.wait(id, Pending::Put(put), effects),
+            (true, true) => {
+                effects.set(Timer::Straggler(id), Delay::Straggler);
+                self.state.pending.insert(id, Pending::Put(put));
+            }
+            (false, false) => self.finish_put(id, put.origin, &put.tally, effects),
+            (false, true) => {}
         }
     }
 
-    pub(super) fn put_timed_out(&mut self, id: RequestId, put: Put, effects: &mut Effects) {
-        self.suspect(put.tally.silent(), effects);
-        self.finish_put(id, put.origin, &put.tally, effects);
+    /// Whether there are others, and the put is still held here: a hint may have gone home since,
+    /// and what came after it is another put.
+    fn turn_put_to_others(
+        &mut self,
+        id: RequestId,
+        tally: &mut Tally,
+        sloppy: Option<&(Key, Dot)>,
+        effects: &mut Effects,
+    ) -> bool {
+        let others = self.turn_to_others(tally, sloppy.map(|(key, _)| key), effects);
+        let Some((key, dot)) = sloppy else { return false };
+        let Some(object) = self.copy(key).filter(|copy| copy.holds(*dot, id)) else {
+            return false;
+        };
+        // Whoever is silent may be the one that was to write durably.
+        let mut durability = self.first_durability();
+        for &target in &others {
+            self.send_replica(id, target, key, &object, durability, effects);
+            durability = self.usual_durability();
+        }
+        !others.is_empty()
     }
 
     fn finish_put(&mut self, id: RequestId, origin: Origin, tally: &Tally, effects: &mut Effects) {
         let answer = match tally.standing() {
-            Standing::Reached => Answer::Stored,
+            Standing::Reached => Answer::Stored { replicas: tally.replicas() },
             _ => Answer::QuorumUnavailable { got: tally.got(), need: tally.need() },
         };
         self.answer(origin, id, answer, effects);
@@ -181,7 +294,7 @@ impl<S: Store> Node<S> {
                 effects.ignore(Ignored::Duplicate);
                 return false;
             }
-            None if Some(id.client) <= self.sessions().1 => {
+            _ if Some(id.client) <= self.sessions().1 => {
                 // It may have been applied before its session was forgotten.
                 self.answer(origin, id, Answer::TimedOut, effects);
                 return false;
@@ -193,7 +306,7 @@ impl<S: Store> Node<S> {
 
     /// Records that the put was here, and forgets the oldest session beyond the limit.
     fn remember(&mut self, id: RequestId) {
-        let session = RecordKey::Session(id.client);
+        let (session, durability) = (RecordKey::Session(id.client), self.usual_durability());
         if self.store.get(&session).is_none() {
             let (mut count, mut forgotten) = self.sessions();
             count += 1;
@@ -201,21 +314,33 @@ impl<S: Store> Node<S> {
                 && let Some((oldest, _)) = self.store.next(Some(&RecordKey::Sessions))
                 && let RecordKey::Session(client) = oldest
             {
-                self.store.remove(&oldest);
+                self.store.remove(&oldest, durability);
                 (count, forgotten) = (count - 1, forgotten.max(Some(client)));
             }
-            self.store.put(RecordKey::Sessions, Record::Sessions { count, forgotten });
+            self.store.put(RecordKey::Sessions, Record::Sessions { count, forgotten }, durability);
         }
-        self.store.put(session, Record::Session(id.sequence));
+        self.store.put(session, Record::Session(id.sequence), durability);
     }
 
     /// How many sessions are remembered, and up to which they are forgotten.
-    fn sessions(&self) -> (u64, Option<ClientId>) {
+    pub(super) fn sessions(&self) -> (u64, Option<ClientId>) {
         match self.store.get(&RecordKey::Sessions) {
             Some(Record::Sessions { count, forgotten }) => (count, forgotten),
             _ => (0, None),
         }
     }
+}
+
+impl Put {
+    /// Whether it only waits for the replicas that its answer did not need.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+}
+
+/// How many actors a context may name.
+pub(super) fn most_actors(is_delete: bool) -> usize {
+    if is_delete { limits::MAX_DELETED_ACTORS } else { limits::MAX_CONTEXT_ACTORS }
 }
 
 /// At a limit a put is refused; nothing is ever trimmed.

@@ -1,10 +1,11 @@
-//! What an owner of a key does for other coordinators.
+//! What a replica of a key, or a fallback in its place, does for other coordinators.
 
+use super::place::Place;
 use super::{Node, Pending};
 use crate::door::{Effects, Ignored};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::message::Message;
-use crate::store::Store;
+use crate::store::{Durability, Store};
 use crate::versions::Object;
 
 impl<S: Store> Node<S> {
@@ -12,17 +13,18 @@ impl<S: Store> Node<S> {
         &mut self,
         from: NodeId,
         id: RequestId,
-        key: &Key,
-        object: &Object,
+        (key, object): (&Key, &Object),
+        home: Option<NodeId>,
+        durability: Durability,
         effects: &mut Effects,
     ) {
-        if !self.owns(key) {
+        let Some(place) = self.place(key, home) else {
             return effects.send(from, Message::NotAReplica { id });
-        }
+        };
         if !self.config.versioning().admits(object) {
             return effects.ignore(Ignored::ForeignObject);
         }
-        self.merge(key, object);
+        self.merge(place, key, object, durability, effects);
         effects.send(from, Message::Replicated { id });
     }
 
@@ -30,34 +32,42 @@ impl<S: Store> Node<S> {
         &mut self,
         from: NodeId,
         id: RequestId,
-        key: &Key,
-        object: &Object,
+        (key, object): (&Key, &Object),
+        home: Option<NodeId>,
         effects: &mut Effects,
     ) {
-        if self.owns(key) && !self.config.versioning().admits(object) {
+        let Some(place) = self.place(key, home) else {
+            return effects.send(from, Message::NotAReplica { id });
+        };
+        if !self.config.versioning().admits(object) {
             return effects.ignore(Ignored::ForeignObject);
         }
-        if self.owns(key) {
-            self.merge(key, object);
-        }
-        self.read(from, id, key, effects);
+        self.merge(place, key, object, self.usual_durability(), effects);
+        effects.send(from, Message::Copy { id, object: self.copy(key) });
     }
 
     pub(super) fn repair(&mut self, key: &Key, object: &Object, effects: &mut Effects) {
         if !self.owns(key) {
-            return effects.ignore(Ignored::Stale);
+            return effects.ignore(Ignored::NotAReplica);
         }
         if !self.config.versioning().admits(object) {
             return effects.ignore(Ignored::ForeignObject);
         }
-        self.merge(key, object);
+        self.merge(Place::Own, key, object, self.usual_durability(), effects);
     }
 
-    pub(super) fn read(&mut self, from: NodeId, id: RequestId, key: &Key, effects: &mut Effects) {
-        let message = if self.owns(key) {
-            Message::Copy { id, object: self.load(key) }
-        } else {
-            Message::NotAReplica { id }
+    pub(super) fn read(
+        &mut self,
+        from: NodeId,
+        id: RequestId,
+        key: &Key,
+        home: Option<NodeId>,
+        effects: &mut Effects,
+    ) {
+        let message = match self.place(key, home) {
+            None => Message::NotAReplica { id },
+            Some(Place::Own) if !self.is_synchronised(key) => Message::Unsynchronised { id },
+            Some(_) => Message::Copy { id, object: self.copy(key) },
         };
         effects.send(from, message);
     }
@@ -71,7 +81,7 @@ impl<S: Store> Node<S> {
     }
 
     /// A replica has sent its copy.
-    pub(super) fn copy(
+    pub(super) fn copied(
         &mut self,
         from: NodeId,
         id: RequestId,
@@ -82,16 +92,27 @@ impl<S: Store> Node<S> {
             return effects.ignore(Ignored::ForeignObject);
         }
         match self.state.pending.remove(&id) {
-            Some(Pending::Get(get)) => self.get_copy(id, get, from, object, effects),
+            Some(Pending::Get(get)) => {
+                if let Some(object) = &object {
+                    self.has_moved(get.key(), object);
+                }
+                self.get_copy(id, get, from, object, effects);
+            }
             other => self.stale(id, other, effects),
         }
     }
 
-    /// The other node does not count itself an owner.
-    pub(super) fn not_a_replica(&mut self, from: NodeId, id: RequestId, effects: &mut Effects) {
+    /// The other node has no copy that counts; one that is to count later can still store.
+    pub(super) fn not_a_replica(
+        &mut self,
+        from: NodeId,
+        id: RequestId,
+        stores: bool,
+        effects: &mut Effects,
+    ) {
         match self.state.pending.remove(&id) {
             Some(Pending::Put(put)) => self.put_answered(id, put, from, false, effects),
-            Some(Pending::Get(get)) => self.get_refused(id, get, from, effects),
+            Some(Pending::Get(get)) => self.get_refused(id, get, from, stores, effects),
             other => self.stale(id, other, effects),
         }
     }

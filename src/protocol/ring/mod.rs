@@ -22,14 +22,15 @@ pub use preference::PreferenceList;
 pub use strategy::{Member, Strategy};
 
 use crate::ids::{Key, NodeId};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use position::EqualPartitions;
 use preference::{Lists, Nodes};
+use serde::{Deserialize, Serialize};
 
 /// A range of the ring, all keys of which have one preference list. The number means something
 /// within one layout only; under strategies 2 and 3 it is the partition's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RangeId(pub u32);
 
 /// The answer to "who stores this key?" for every key, computed once for a layout (paper §4.3:
@@ -102,6 +103,29 @@ impl Ring {
     /// Whether `node` is a member.
     pub fn contains(&self, node: NodeId) -> bool {
         self.nodes.binary_search(&node).is_ok()
+    }
+
+    /// How many members there are.
+    pub fn members(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The members, ascending.
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+
+    /// Who stores the keys of a range, in order; `None` if the layout has no such range.
+    pub fn preference_list_of(&self, range: RangeId) -> Option<&PreferenceList> {
+        let range = range.0 as usize;
+        (range < self.lists.len()).then(|| self.lists.get(range))
+    }
+
+    /// The nodes with which `node` stores some range together, ascending.
+    pub fn neighbours(&self, node: NodeId) -> BTreeSet<NodeId> {
+        let lists = self.ranges().map(|(_, list)| list.primaries());
+        let shared = lists.filter(|primaries| primaries.contains(&node));
+        shared.flatten().copied().filter(|&other| other != node).collect()
     }
 
     /// Who stores `key`, in order (paper §4.3).

@@ -1,10 +1,18 @@
 //! The quorum tally against a dumb twin, in all small cases.
 
 use dynamo_protocol::ids::NodeId;
-use dynamo_protocol::quorum::{Standing, Tally};
+use dynamo_protocol::quorum::{Standing, Tally, Target};
 
 /// Nodes 0, 1, 2, of which the first few are asked; the last ones are strangers.
 const NODES: u64 = 4;
+
+fn primary(node: u64) -> Target {
+    Target { node: NodeId(node), home: None }
+}
+
+fn stand_in(node: u64, home: u64) -> Target {
+    Target { node: NodeId(node), home: Some(NodeId(home)) }
+}
 
 /// What a node may do in one message.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +90,7 @@ fn a_tally_counts_the_first_word_of_each_replica_asked_and_nothing_else() {
     let mut seen = [0; 3];
     for asked in 1..NODES {
         for need in 1..=asked {
-            let tally = Tally::new(need as u8, (0..asked).map(NodeId));
+            let tally = Tally::new(need as u8, (0..asked).map(primary));
             assert_eq!(u64::from(tally.need()), need);
             let twin = Twin { asked, need, said: Vec::new() };
             compare(&tally, &twin, 4, &mut seen);
@@ -93,7 +101,7 @@ fn a_tally_counts_the_first_word_of_each_replica_asked_and_nothing_else() {
 
 #[test]
 fn one_replica_that_answers_twice_is_one_answer() {
-    let mut tally = Tally::new(2, [1, 2, 3].map(NodeId));
+    let mut tally = Tally::new(2, [1, 2, 3].map(primary));
     tally.accept(NodeId(1));
     tally.accept(NodeId(1));
     assert_eq!((tally.got(), tally.standing()), (1, Standing::Pending));
@@ -103,8 +111,38 @@ fn one_replica_that_answers_twice_is_one_answer() {
 
 #[test]
 fn the_same_node_listed_twice_is_asked_once() {
-    let mut tally = Tally::new(2, [1, 1].map(NodeId));
+    let mut tally = Tally::new(2, [1, 1].map(primary));
     assert_eq!(tally.standing(), Standing::Failed);
     tally.accept(NodeId(1));
     assert_eq!(tally.standing(), Standing::Failed);
+}
+
+#[test]
+fn one_that_is_asked_later_counts_like_the_others() {
+    let mut tally = Tally::new(2, [0, 1].map(primary));
+    tally.refuse(NodeId(0));
+    assert_eq!(tally.standing(), Standing::Failed);
+    tally.ask(stand_in(2, 0));
+    assert_eq!(tally.standing(), Standing::Pending);
+    tally.accept(NodeId(2));
+    tally.accept(NodeId(1));
+    assert_eq!(tally.standing(), Standing::Reached);
+    let replicas = tally.replicas();
+    assert_eq!((replicas.primaries, replicas.fallbacks), (vec![NodeId(1)], vec![NodeId(2)]));
+    assert_eq!(tally.home(NodeId(2)), Some(NodeId(0)));
+    assert_eq!(tally.asked().collect::<Vec<_>>(), [primary(1), stand_in(2, 0), primary(0)]);
+}
+
+#[test]
+fn whoever_is_asked_again_keeps_its_answer_and_its_place() {
+    let mut tally = Tally::new(2, [0, 1, 2].map(primary));
+    tally.accept(NodeId(0));
+    tally.refuse(NodeId(1));
+    for node in 0..3 {
+        assert!(tally.was_asked(NodeId(node)));
+        tally.ask(stand_in(node, 2));
+        assert_eq!(tally.home(NodeId(node)), None);
+    }
+    assert!(!tally.was_asked(NodeId(3)));
+    assert_eq!((tally.got(), tally.silent().collect::<Vec<_>>()), (1, vec![NodeId(2)]));
 }

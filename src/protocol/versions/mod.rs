@@ -108,15 +108,15 @@ impl Versioning {
         }
     }
 
-    /// Whether `context` is of this scheme and within [`crate::limits::MAX_CONTEXT_ACTORS`].
-    pub fn admits_context(self, context: &Context) -> bool {
+    /// Whether `context` is of this scheme and names no more than so many actors.
+    pub fn admits_context(self, context: &Context, most: usize) -> bool {
         let actors = match (self, context) {
             (Versioning::Dotted, Context::Dotted(seen)) => seen.len(),
             (Versioning::VectorClock { .. }, Context::Clock(clock)) => clock.len(),
             (Versioning::LastWriterWins, Context::Stamp(_)) => 1,
             _ => return false,
         };
-        actors <= crate::limits::MAX_CONTEXT_ACTORS
+        actors <= most
     }
 
     /// The copy of a key after a put through `coordinator`: what `context` covers is replaced.
@@ -170,6 +170,15 @@ impl Object {
         }
     }
 
+    /// Whether the version that was given `dot` by the put `by` is held, or something that has
+    /// replaced it. Where there are no dots, what replaces a version does not show.
+    pub fn holds(&self, dot: Dot, by: RequestId) -> bool {
+        match self {
+            Object::Dotted(object) => object.seen().contains(dot),
+            _ => self.siblings().any(|written| written.by == by),
+        }
+    }
+
     /// The versions that nothing known here has replaced, in a fixed order.
     pub fn siblings(&self) -> impl Iterator<Item = &Written> + '_ {
         let (dotted, clocked, register) = match self {
@@ -178,6 +187,12 @@ impl Object {
             Object::Register(object) => (None, None, object.written()),
         };
         dotted.into_iter().flatten().chain(clocked.into_iter().flatten()).chain(register)
+    }
+
+    /// Whether there is nothing but tombstones.
+    pub fn is_deleted(&self) -> bool {
+        let mut siblings = self.siblings().peekable();
+        siblings.peek().is_some() && siblings.all(|written| written.value.is_none())
     }
 
     /// What a reader of this copy has seen.

@@ -2,13 +2,13 @@
 //!
 //! The ring is always n0, n1, n2, ... in this order for [`KEY`].
 
-use dynamo_protocol::config::{Config, ReadRepair};
-use dynamo_protocol::door::{Ambient, Effect, Ignored, Input, Note, Start, Timer};
+use dynamo_protocol::config::{Config, DurabilityMode, FailureHandling, Quorum, ReadRepair};
+use dynamo_protocol::door::{Ambient, Delay, Effect, Ignored, Input, Note, Start, Timer};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
-use dynamo_protocol::message::{Answer, Message, Operation, Request};
+use dynamo_protocol::message::{Answer, Message, Operation, Replicas, Request};
 use dynamo_protocol::node::Node;
 use dynamo_protocol::ring::{Position, Ring};
-use dynamo_protocol::store::{Record, RecordKey, Store};
+use dynamo_protocol::store::{Durability, Record, RecordKey, Store};
 use dynamo_protocol::versions::{Context, Epoch, Incarnation, Object, Stamp, Versioning};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -17,27 +17,57 @@ use std::sync::Arc;
 /// The key of most tests.
 pub(crate) const KEY: &str = "cart-of-client-1";
 
-/// A disk in memory.
+/// Older than every session of the tests.
+pub(crate) const BEFORE: ClientId = ClientId(0);
+
+/// A disk in memory: what the node sees, and what of it a crash leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Disk(pub(crate) BTreeMap<RecordKey, Record>);
+pub(crate) struct Disk {
+    pub(crate) seen: BTreeMap<RecordKey, Record>,
+    pub(crate) durable: BTreeMap<RecordKey, Record>,
+}
+
+impl Disk {
+    /// A disk on which `records` are.
+    pub(crate) fn of(records: impl IntoIterator<Item = (RecordKey, Record)>) -> Disk {
+        let seen: BTreeMap<_, _> = records.into_iter().collect();
+        Disk { durable: seen.clone(), seen }
+    }
+
+    /// What a crash leaves: the buffer is lost.
+    pub(crate) fn crashed(&self) -> Disk {
+        Disk::of(self.durable.clone())
+    }
+
+    /// The buffer reaches the disk.
+    pub(crate) fn flush(&mut self) {
+        self.durable = self.seen.clone();
+    }
+}
 
 impl Store for Disk {
     fn get(&self, key: &RecordKey) -> Option<Record> {
-        self.0.get(key).cloned()
+        self.seen.get(key).cloned()
     }
 
     fn next(&self, key: Option<&RecordKey>) -> Option<(RecordKey, Record)> {
         let after = key.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut range = self.0.range((after, Bound::Unbounded));
+        let mut range = self.seen.range((after, Bound::Unbounded));
         range.next().map(|(key, record)| (key.clone(), record.clone()))
     }
 
-    fn put(&mut self, key: RecordKey, record: Record) {
-        self.0.insert(key, record);
+    fn put(&mut self, key: RecordKey, record: Record, durability: Durability) {
+        if durability == Durability::Durable {
+            self.durable.insert(key.clone(), record.clone());
+        }
+        self.seen.insert(key, record);
     }
 
-    fn remove(&mut self, key: &RecordKey) {
-        self.0.remove(key);
+    fn remove(&mut self, key: &RecordKey, durability: Durability) {
+        if durability == Durability::Durable {
+            self.durable.remove(key);
+        }
+        self.seen.remove(key);
     }
 }
 
@@ -58,6 +88,7 @@ pub(crate) struct Setup {
     pub(crate) w: u8,
     pub(crate) versioning: Versioning,
     pub(crate) read_repair: ReadRepair,
+    pub(crate) failures: FailureHandling,
 }
 
 /// (3,2,2) on four nodes, dotted, without read repair.
@@ -68,19 +99,47 @@ pub(crate) const USUAL: Setup = Setup {
     w: 2,
     versioning: Versioning::Dotted,
     read_repair: ReadRepair::Off,
+    failures: FailureHandling {
+        quorum: Quorum::Strict,
+        handoff: true,
+        anti_entropy: false,
+        durability: DurabilityMode::Durable,
+        reap: false,
+    },
 };
 
 impl Setup {
     pub(crate) fn config(self) -> Arc<Config> {
         let ring = ring(self.n, self.nodes);
-        Arc::new(Config::new(ring, self.r, self.w, self.versioning, self.read_repair).unwrap())
+        let config = Config::new(ring, self.r, self.w, self.versioning, self.read_repair);
+        Arc::new(config.unwrap().with(self.failures).unwrap())
+    }
+
+    /// The same with sloppy quorums.
+    pub(crate) fn sloppy(self) -> Setup {
+        Setup { failures: FailureHandling { quorum: Quorum::Sloppy, ..self.failures }, ..self }
+    }
+
+    /// The same with another way to write.
+    pub(crate) fn writing(self, durability: DurabilityMode) -> Setup {
+        Setup { failures: FailureHandling { durability, ..self.failures }, ..self }
+    }
+
+    /// Node `id`, just started on an empty disk after it had lost another.
+    pub(crate) fn amnesiac(self, id: u64, incarnation: u64) -> (Host, Vec<Effect>) {
+        let mut host = Host::new(self, id, Disk::default());
+        let incarnation = Incarnation(incarnation);
+        let start = Start::Amnesia { incarnation, latest: BEFORE };
+        let effects = host.take(Input::Start(start));
+        (host, effects)
     }
 
     /// Node `id`, just bootstrapped.
     pub(crate) fn node(self, id: u64) -> Host {
         let mut host = Host::new(self, id, Disk::default());
         let incarnation = Incarnation(id);
-        assert_eq!(host.take(Input::Start(Start::Bootstrap { incarnation })), []);
+        let effects = host.take(Input::Start(Start::Bootstrap { incarnation }));
+        assert!(notes(&effects).is_empty(), "{effects:?}");
         host
     }
 }
@@ -124,12 +183,26 @@ impl Host {
 
     /// The same process on the same disk, started anew.
     pub(crate) fn restarted(&self) -> Host {
-        let mut host = Host {
-            node: Node::new(self.setup.config(), self.node.id(), self.node.store().clone()),
-            ..self.clone()
-        };
-        assert_eq!(host.take(Input::Start(Start::Restart)), []);
-        host
+        self.started_on(self.node.store().clone()).0
+    }
+
+    /// The same process, started anew on what a crash has left.
+    pub(crate) fn crashed(&self) -> Host {
+        self.started_on(self.node.store().crashed()).0
+    }
+
+    /// The same process, started anew on `disk`, and what it does first.
+    pub(crate) fn started_on(&self, disk: Disk) -> (Host, Vec<Effect>) {
+        self.started_after(disk, BEFORE)
+    }
+
+    /// The same when session `latest` has begun.
+    pub(crate) fn started_after(&self, disk: Disk, latest: ClientId) -> (Host, Vec<Effect>) {
+        let node = Node::new(self.setup.config(), self.node.id(), disk);
+        let mut host = Host { node, ..self.clone() };
+        let effects = host.take(Input::Start(Start::Restart { latest }));
+        assert!(notes(&effects).is_empty(), "{effects:?}");
+        (host, effects)
     }
 
     /// Whether a restart would change nothing.
@@ -169,7 +242,7 @@ pub(crate) const fn id(client: u64) -> RequestId {
 }
 
 pub(crate) fn get(client: u64) -> Request {
-    Request { id: id(client), key: KEY.into(), operation: Operation::Get }
+    Request { id: id(client), key: KEY.into(), operation: Operation::Get, quorum: None }
 }
 
 /// A blind put.
@@ -180,7 +253,8 @@ pub(crate) fn put(client: u64, value: &str) -> Request {
 /// A put of a value, or a delete, over what was read.
 pub(crate) fn write(client: u64, context: Option<Context>, value: Option<&str>) -> Request {
     let value = value.map(Value::from);
-    Request { id: id(client), key: Key::from(KEY), operation: Operation::Put { context, value } }
+    let operation = Operation::Put { context, value };
+    Request { id: id(client), key: Key::from(KEY), operation, quorum: None }
 }
 
 /// The object that a blind put of `value` makes through node `id`.
@@ -189,6 +263,41 @@ pub(crate) fn object_of(setup: Setup, id: u64, client: u64, value: &str) -> Obje
     let mut host = Setup { n, nodes, r: 1, w: 1, ..setup }.node(id);
     host.ask(put(client, value));
     host.copy().expect("the put is stored")
+}
+
+/// A replica's question, on behalf of a get of session `client`.
+pub(crate) fn read_for(client: u64) -> Message {
+    Message::Read { id: id(client), key: KEY.into(), home: None }
+}
+
+/// An object for a replica, on behalf of a put of session `client`.
+pub(crate) fn replicate(client: u64, object: Object) -> Message {
+    replicate_as(client, object, None)
+}
+
+/// The same for a node that stands in for `home`.
+pub(crate) fn replicate_as(client: u64, object: Object, home: Option<u64>) -> Message {
+    let (key, home, durability) = (KEY.into(), home.map(NodeId), Durability::Durable);
+    Message::Replicate { id: id(client), key, object, home, durability }
+}
+
+/// Read repair.
+pub(crate) fn repair(object: Object) -> Message {
+    Message::Repair { key: KEY.into(), object }
+}
+
+pub(crate) fn nodes(ids: &[u64]) -> Vec<NodeId> {
+    ids.iter().copied().map(NodeId).collect()
+}
+
+/// The replicas that an answer rests on.
+pub(crate) fn replicas(primaries: &[u64], fallbacks: &[u64]) -> Replicas {
+    Replicas { primaries: nodes(primaries), fallbacks: nodes(fallbacks) }
+}
+
+/// The answer to a put that these primaries hold.
+pub(crate) fn stored(primaries: &[u64]) -> Answer {
+    Answer::Stored { replicas: replicas(primaries, &[]) }
 }
 
 /// A replica's copy, on behalf of a get of session `client`.
@@ -238,6 +347,15 @@ pub(crate) fn found(effects: &[Effect]) -> Vec<String> {
     let mut values: Vec<String> = siblings.iter().map(ToString::to_string).collect();
     values.sort();
     values
+}
+
+/// The timers that are set.
+pub(crate) fn timers(effects: &[Effect]) -> Vec<(Timer, Delay)> {
+    let set = effects.iter().filter_map(|effect| match effect {
+        Effect::SetTimer { timer, delay } => Some((*timer, *delay)),
+        _ => None,
+    });
+    set.collect()
 }
 
 pub(crate) fn notes(effects: &[Effect]) -> Vec<Note> {

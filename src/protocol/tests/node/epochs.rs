@@ -3,8 +3,7 @@
 
 use crate::common::*;
 use dynamo_protocol::door::Note;
-use dynamo_protocol::message::Message;
-use dynamo_protocol::store::{RecordKey, Store};
+use dynamo_protocol::store::{Durability, RecordKey, Store};
 use dynamo_protocol::versions::{Epoch, Object};
 
 fn owner(id: u64) -> Host {
@@ -17,12 +16,11 @@ fn is_fresh(host: &mut Host, client: u64, value: &str) -> bool {
 }
 
 fn lose_copy(host: &mut Host) {
-    host.node.store_mut().remove(&RecordKey::Object(KEY.into()));
+    host.node.store_mut().remove(&RecordKey::Object(KEY.into()), Durability::Durable);
 }
 
-fn replicate(host: &mut Host, object: &Object) {
-    let (key, object) = (KEY.into(), object.clone());
-    host.hear(3, Message::Repair { key, object });
+fn repaired(host: &mut Host, object: &Object) {
+    host.hear(3, repair(object.clone()));
 }
 
 fn stamps(host: &Host) -> Vec<String> {
@@ -60,7 +58,7 @@ fn an_older_copy_of_mine_that_comes_back_does_not_bring_the_counter_back() {
     n0.ask(put(2, "b"));
     let late = n0.copy().unwrap();
     lose_copy(&mut n0);
-    replicate(&mut n0, &early);
+    repaired(&mut n0, &early);
     assert!(is_fresh(&mut n0, 3, "c"), "bug A4: n0e1:2 is taken");
     assert_eq!(values_of(&n0.copy().unwrap().merge(&late)), ["a", "b", "c"]);
 }
@@ -70,12 +68,12 @@ fn an_older_copy_of_mine_that_comes_back_does_not_bring_the_counter_back() {
 fn a_replica_write_that_mentions_me_does_not_make_me_trust_my_counter() {
     let (mut n0, mut n1, mut n2) = (owner(0), owner(1), owner(2));
     n0.ask(put(1, "a"));
-    replicate(&mut n1, &n0.copy().unwrap());
+    repaired(&mut n1, &n0.copy().unwrap());
     n0.ask(put(2, "b"));
-    replicate(&mut n2, &n0.copy().unwrap());
+    repaired(&mut n2, &n0.copy().unwrap());
     lose_copy(&mut n0);
     n1.ask(put(3, "c"));
-    replicate(&mut n0, &n1.copy().unwrap());
+    repaired(&mut n0, &n1.copy().unwrap());
     assert!(is_fresh(&mut n0, 4, "d"));
     let all = [n1, n2].iter().fold(n0.copy().unwrap(), |all, n| all.merge(&n.copy().unwrap()));
     assert_eq!(values_of(&all), ["a", "b", "c", "d"]);
@@ -88,7 +86,7 @@ fn a_merge_that_knows_more_of_me_than_i_do_ends_the_epoch() {
     // The same disk from before the second put, as after a restore.
     let mut restored = n0.clone();
     n0.ask(put(2, "b"));
-    replicate(&mut restored, &n0.copy().unwrap());
+    repaired(&mut restored, &n0.copy().unwrap());
     assert!(is_fresh(&mut restored, 3, "c"));
     assert_eq!(values_of(&restored.copy().unwrap().merge(&n0.copy().unwrap())), ["a", "b", "c"]);
 }

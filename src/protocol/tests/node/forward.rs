@@ -22,9 +22,9 @@ fn a_put_goes_to_the_first_owner_and_its_answer_to_the_client() {
     let send = Effect::Send { to: NodeId(0), message: forward(1) };
     assert_eq!(n3.ask(put(1, "a")), [send, Effect::SetTimer { timer, delay }]);
 
-    assert_eq!(n3.hear(1, forwarded(1, Answer::Stored)), ignored(Ignored::Stale));
-    let reply = Effect::Reply { id: id(1), answer: Answer::Stored };
-    let effects = n3.hear(0, forwarded(1, Answer::Stored));
+    assert_eq!(n3.hear(1, forwarded(1, stored(&[0, 1]))), ignored(Ignored::Stale));
+    let reply = Effect::Reply { id: id(1), answer: stored(&[0, 1]) };
+    let effects = n3.hear(0, forwarded(1, stored(&[0, 1])));
     assert_eq!(effects, [Effect::CancelTimer(timer), reply]);
     assert!(n3.is_at_rest());
     assert_eq!(n3.copy(), None);
@@ -35,7 +35,7 @@ fn an_owner_coordinates_a_forwarded_put_and_answers_the_forwarder() {
     let mut n0 = USUAL.node(0);
     assert_eq!(receivers(&n0.hear(3, forward(1))), [1, 2]);
     let effects = n0.hear(1, replicated(1));
-    assert_eq!(sent(&effects), [(3, forwarded(1, Answer::Stored))]);
+    assert_eq!(sent(&effects), [(3, forwarded(1, stored(&[0, 1])))]);
     assert_eq!(answers(&effects), []);
     assert!(n0.is_at_rest());
 }
@@ -51,7 +51,7 @@ fn suspects_come_last() {
     assert_eq!(n3.node.pending().count(), 0);
 
     assert_eq!(receivers(&n3.ask(put(2, "a"))), [1]);
-    n3.hear(0, forwarded(1, Answer::Stored));
+    n3.hear(0, forwarded(1, stored(&[0, 1])));
     assert_eq!(receivers(&n3.ask(put(3, "a"))), [0], "n0 has spoken");
 }
 
@@ -93,7 +93,7 @@ fn a_client_put_that_arrives_twice_is_forwarded_once() {
     let mut n3 = USUAL.node(3);
     n3.ask(put(1, "a"));
     assert_eq!(n3.ask(put(1, "a")), ignored(Ignored::Duplicate));
-    n3.hear(0, forwarded(1, Answer::Stored));
+    n3.hear(0, forwarded(1, stored(&[0, 1])));
     // n0 is suspected now: forwarded again, the put would reach a second coordinator.
     n3.ask(put(2, "b"));
     n3.fire(Timer::Request(id(2)));

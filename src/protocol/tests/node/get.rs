@@ -15,20 +15,17 @@ fn object(node: u64, value: &str) -> Object {
     object_of(USUAL, node, 100 + node, value)
 }
 
-fn repair(object: Object) -> Message {
-    Message::Repair { key: KEY.into(), object }
-}
-
 fn confirm(client: u64, object: Object) -> Message {
-    Message::Confirm { id: id(client), key: KEY.into(), object }
+    Message::Confirm { id: id(client), key: KEY.into(), object, home: None }
 }
 
 fn timer(client: u64) -> Timer {
     Timer::Request(id(client))
 }
 
-fn nothing() -> Answer {
-    Answer::NotFound { deletes: Vec::new(), context: Versioning::Dotted.empty_context() }
+fn nothing(primaries: &[u64]) -> Answer {
+    let (deletes, context) = (Vec::new(), Versioning::Dotted.empty_context());
+    Answer::NotFound { deletes, context, replicas: replicas(primaries, &[]) }
 }
 
 #[test]
@@ -46,7 +43,7 @@ fn with_r_2_an_owner_needs_one_more_copy_and_answers_with_the_merge() {
     let mut n0 = with_r(2, ReadRepair::Off).node(0);
     n0.hear(1, repair(object(1, "a")));
     let effects = n0.ask(get(1));
-    let read = Message::Read { id: id(1), key: KEY.into() };
+    let read = read_for(1);
     assert_eq!(sent(&effects), [(1, read.clone()), (2, read)]);
     let set = Effect::SetTimer { timer: timer(1), delay: Delay::Request };
     assert_eq!(effects.last(), Some(&set));
@@ -65,7 +62,7 @@ fn with_r_3_the_same_copy_twice_and_copies_of_non_owners_count_once_and_never() 
     assert_eq!(n0.hear(1, copy_for(1, None)), []);
     assert_eq!(n0.hear(1, copy_for(1, Some(object(1, "late")))), []);
     assert_eq!(n0.hear(3, copy_for(1, Some(object(3, "wrong")))), []);
-    assert_eq!(answers(&n0.hear(2, copy_for(1, None))), [nothing()]);
+    assert_eq!(answers(&n0.hear(2, copy_for(1, None))), [nothing(&[0, 1, 2])]);
 }
 
 #[test]
@@ -80,7 +77,7 @@ fn any_node_coordinates_a_get() {
 #[test]
 fn an_owner_serves_its_copy_or_says_that_it_has_none() {
     let mut n1 = USUAL.node(1);
-    let read = || Message::Read { id: id(1), key: KEY.into() };
+    let read = || read_for(1);
     assert_eq!(sent(&n1.hear(3, read())), [(3, copy_for(1, None))]);
     let stored = object(1, "a");
     n1.hear(0, repair(stored.clone()));
@@ -94,7 +91,8 @@ fn after_a_delete_there_is_nothing_but_a_context_for_the_next_put() {
     let read = n0.copy().unwrap().context();
     n0.ask(write(2, Some(read), None));
     let seen = n0.copy().unwrap().context();
-    let gone = Answer::NotFound { deletes: vec![id(2)], context: seen.clone() };
+    let replicas = replicas(&[0], &[]);
+    let gone = Answer::NotFound { deletes: vec![id(2)], context: seen.clone(), replicas };
     assert_eq!(answers(&n0.ask(get(3))), [gone]);
 
     n0.ask(write(4, Some(seen), Some("b")));
@@ -265,7 +263,7 @@ fn a_blocking_get_answers_at_once_when_the_copies_agree() {
 
     let mut n0 = setup.node(0);
     n0.ask(get(1));
-    assert_eq!(answers(&n0.hear(1, copy_for(1, None))), [nothing()]);
+    assert_eq!(answers(&n0.hear(1, copy_for(1, None))), [nothing(&[0, 1])]);
 }
 
 #[test]

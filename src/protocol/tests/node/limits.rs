@@ -5,12 +5,14 @@ use dynamo_protocol::door::{Ignored, Timer};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::limits::*;
 use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Request};
-use dynamo_protocol::store::{Record, RecordKey, Store};
+use dynamo_protocol::store::{Durability, Record, RecordKey, Store};
 use dynamo_protocol::versions::{
     Actor, Context, Dot, Epoch, Incarnation, Stamp, VersionVector, Versioning, WriteStamp,
 };
 
-const STORED: Answer = Answer::Stored;
+fn ok() -> Answer {
+    stored(&[0])
+}
 
 fn refusal(refusal: Refusal) -> Answer {
     Answer::Refused(refusal)
@@ -33,18 +35,18 @@ fn both_answers(host: &Host, request: Request) -> [Answer; 2] {
 
 fn put_of(key_bytes: usize, value_bytes: usize) -> Request {
     let operation = Operation::Put { context: None, value: Some(Value(vec![7; value_bytes])) };
-    Request { id: id(1), key: Key(vec![7; key_bytes]), operation }
+    Request { id: id(1), key: Key(vec![7; key_bytes]), operation, quorum: None }
 }
 
 #[test]
 fn keys() {
     let n0 = Setup { w: 1, ..USUAL }.node(0);
-    assert_eq!(both_answers(&n0, put_of(MAX_KEY_BYTES, 1)), [STORED, STORED]);
+    assert_eq!(both_answers(&n0, put_of(MAX_KEY_BYTES, 1)), [ok(), ok()]);
     let too_long = refusal(Refusal::KeyTooLong);
     let answers_past = both_answers(&n0, put_of(MAX_KEY_BYTES + 1, 1));
     assert_eq!(answers_past, [too_long.clone(), too_long.clone()]);
 
-    let read = |bytes| Message::Read { id: id(1), key: Key(vec![7; bytes]) };
+    let read = |bytes| Message::Read { id: id(1), key: Key(vec![7; bytes]), home: None };
     assert!(!sent(&n0.clone().hear(1, read(MAX_KEY_BYTES))).is_empty());
     assert_eq!(n0.clone().hear(1, read(MAX_KEY_BYTES + 1)), ignored(Ignored::KeyTooLong));
 
@@ -57,24 +59,25 @@ fn keys() {
 #[test]
 fn values() {
     let n0 = Setup { w: 1, ..USUAL }.node(0);
-    assert_eq!(both_answers(&n0, put_of(1, MAX_VALUE_BYTES)), [STORED, STORED]);
+    assert_eq!(both_answers(&n0, put_of(1, MAX_VALUE_BYTES)), [ok(), ok()]);
     let too_long = refusal(Refusal::ValueTooLong);
     assert_eq!(both_answers(&n0, put_of(1, MAX_VALUE_BYTES + 1)), [too_long.clone(), too_long]);
 }
 
+fn context(actors: usize) -> Context {
+    let dot = |node| Dot {
+        actor: Actor { node: NodeId(node), incarnation: Incarnation(0), epoch: Epoch(0) },
+        counter: 1,
+    };
+    Context::Dotted((0..actors as u64).map(dot).collect::<VersionVector>())
+}
+
 #[test]
 fn contexts() {
-    let context = |actors: usize| {
-        let dot = |node| Dot {
-            actor: Actor { node: NodeId(node), incarnation: Incarnation(0), epoch: Epoch(0) },
-            counter: 1,
-        };
-        Context::Dotted((0..actors as u64).map(dot).collect::<VersionVector>())
-    };
     let n0 = Setup { w: 1, ..USUAL }.node(0);
     let over = |actors| write(1, Some(context(actors)), Some("a"));
     // The coordinator's own dot needs a place too: what it stores must fit into a context.
-    assert_eq!(both_answers(&n0, over(MAX_CONTEXT_ACTORS - 1)), [STORED, STORED]);
+    assert_eq!(both_answers(&n0, over(MAX_CONTEXT_ACTORS - 1)), [ok(), ok()]);
     let foreign = refusal(Refusal::ForeignContext);
     for actors in [MAX_CONTEXT_ACTORS, MAX_CONTEXT_ACTORS + 1] {
         assert_eq!(both_answers(&n0, over(actors)), [foreign.clone(), foreign.clone()]);
@@ -91,7 +94,7 @@ fn a_context_of_the_future_is_refused_and_never_answered_stored() {
     let stamp = WriteStamp { stamp: Stamp(u64::MAX), node: NodeId(9) };
     let first = write(5, Some(Context::Stamp(Some(stamp))), Some("a"));
     let mut poisoned = n0.clone();
-    assert_eq!(answers(&poisoned.ask(first)), [STORED]);
+    assert_eq!(answers(&poisoned.ask(first)), [ok()]);
     // At the end of time no later write can win, so none is acknowledged.
     assert_eq!(
         answers(&poisoned.ask(write(2, None, Some("A")))),
@@ -104,13 +107,13 @@ fn a_context_of_the_future_is_refused_and_never_answered_stored() {
 fn siblings() {
     let mut n0 = alone();
     for client in 1..=MAX_SIBLINGS as u64 {
-        assert_eq!(answers(&n0.ask(put(client, "a"))), [STORED]);
+        assert_eq!(answers(&n0.ask(put(client, "a"))), [ok()]);
     }
     let full = n0.copy();
     assert_eq!(answers(&n0.ask(put(1000, "b"))), [refusal(Refusal::TooManySiblings)]);
     assert_eq!(n0.copy(), full, "nothing is trimmed");
     let read = full.unwrap().context();
-    assert_eq!(answers(&n0.ask(write(1001, Some(read), Some("b")))), [STORED]);
+    assert_eq!(answers(&n0.ask(write(1001, Some(read), Some("b")))), [ok()]);
     assert_eq!(n0.values(), ["b"]);
 }
 
@@ -123,11 +126,11 @@ fn objects() {
     };
     let pieces = (MAX_OBJECT_BYTES / MAX_VALUE_BYTES) as u64;
     for client in 1..=pieces {
-        assert_eq!(answers(&n0.ask(put(client, MAX_VALUE_BYTES))), [STORED]);
+        assert_eq!(answers(&n0.ask(put(client, MAX_VALUE_BYTES))), [ok()]);
     }
     assert_eq!(n0.copy().unwrap().value_bytes(), MAX_OBJECT_BYTES);
     assert_eq!(answers(&n0.ask(put(1000, 1))), [refusal(Refusal::ObjectTooLarge)]);
-    assert_eq!(answers(&n0.ask(put(1001, 0))), [STORED]);
+    assert_eq!(answers(&n0.ask(put(1001, 0))), [ok()]);
 }
 
 #[test]
@@ -138,8 +141,7 @@ fn merges_are_never_refused() {
     }
     let mut n1 = Setup { w: 1, ..USUAL }.node(1);
     n1.ask(put(1000, "b"));
-    let (key, object) = (KEY.into(), n0.copy().unwrap());
-    let effects = n1.hear(0, Message::Replicate { id: id(1), key, object });
+    let effects = n1.hear(0, replicate(1, n0.copy().unwrap()));
     assert_eq!(sent(&effects), [(0, replicated(1))]);
     assert_eq!(n1.values().len(), MAX_SIBLINGS + 1);
 }
@@ -201,9 +203,10 @@ fn a_put_that_was_refused_is_never_applied_by_a_second_copy_of_the_message() {
 fn remembering(count: u64, clients: &[u64]) -> Host {
     let mut n0 = Setup { w: 1, ..USUAL }.node(0);
     let store = n0.node.store_mut();
-    store.put(RecordKey::Sessions, Record::Sessions { count, forgotten: None });
+    let mut put = |name, record| store.put(name, record, Durability::Durable);
+    put(RecordKey::Sessions, Record::Sessions { count, forgotten: None });
     for &client in clients {
-        store.put(RecordKey::Session(ClientId(client)), Record::Session(1));
+        put(RecordKey::Session(ClientId(client)), Record::Session(1));
     }
     n0
 }
@@ -218,7 +221,7 @@ fn sessions(host: &Host) -> (u64, Option<u64>) {
 #[test]
 fn sessions_within_the_limit_are_all_remembered() {
     let mut n0 = remembering(MAX_SESSIONS - 1, &[10, 20]);
-    assert_eq!(answers(&n0.ask(put(30, "a"))), [STORED]);
+    assert_eq!(answers(&n0.ask(put(30, "a"))), [ok()]);
     assert_eq!(sessions(&n0), (MAX_SESSIONS, None));
     assert_eq!(n0.ask(put(10, "a")), ignored(Ignored::Duplicate));
     assert_eq!(answers(&n0.ask(write(20, None, None))), [], "known: no new session");
@@ -227,13 +230,13 @@ fn sessions_within_the_limit_are_all_remembered() {
 #[test]
 fn beyond_the_limit_the_oldest_session_is_forgotten_and_its_puts_are_maybe_applied() {
     let mut n0 = remembering(MAX_SESSIONS, &[10, 20]);
-    assert_eq!(answers(&n0.ask(put(30, "a"))), [STORED]);
+    assert_eq!(answers(&n0.ask(put(30, "a"))), [ok()]);
     assert_eq!(sessions(&n0), (MAX_SESSIONS, Some(10)));
     let forgotten = Answer::TimedOut;
     assert_eq!(both_answers(&n0, put(10, "a")), [forgotten.clone(), forgotten.clone()]);
     assert_eq!(both_answers(&n0, put(9, "a")), [forgotten.clone(), forgotten]);
     assert_eq!(n0.ask(put(20, "a")), ignored(Ignored::Duplicate));
-    assert_eq!(answers(&n0.ask(put(11, "a"))), [STORED], "younger than all forgotten ones");
+    assert_eq!(answers(&n0.ask(put(11, "a"))), [ok()], "younger than all forgotten ones");
 }
 
 #[test]
@@ -255,4 +258,22 @@ fn requests_of_one_session_need_one_record() {
         n0.ask(request);
     }
     assert_eq!(sessions(&n0), (1, None));
+}
+
+/// One put whose context names many actors must not close the key for good.
+#[test]
+fn a_key_of_many_actors_can_still_be_deleted() {
+    let setup = Setup { w: 1, ..USUAL };
+    let mut n0 = setup.node(0);
+    n0.ask(write(1, Some(context(MAX_CONTEXT_ACTORS - 1)), Some("a")));
+    let object = n0.copy().expect("the put is stored");
+    let mut n1 = setup.node(1);
+    n1.hear(0, replicate(1, object.clone()));
+    let effects = n1.ask(write(2, Some(object.context()), None));
+    assert_eq!(answers(&effects).len(), 1);
+    assert!(matches!(answers(&effects)[0], Answer::Stored { .. }), "{:?}", answers(&effects));
+    let context = n1.copy().map(|object| object.context());
+    let refused = answers(&n1.ask(write(3, context.clone(), Some("b"))));
+    assert_eq!(refused, [Answer::Refused(Refusal::ForeignContext)], "too long for a put");
+    assert!(matches!(answers(&n1.ask(write(4, context, None)))[0], Answer::Stored { .. }));
 }

@@ -3,10 +3,19 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod any;
+mod cluster;
+mod durability;
 mod epochs;
 mod forward;
 mod get;
+mod handoff;
+mod homes;
 mod limits;
 mod put;
+mod reap;
+mod reap_limits;
+mod resync;
+mod sloppy;
 mod start;
 mod total;

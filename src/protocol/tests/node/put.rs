@@ -16,8 +16,7 @@ fn with_w(w: u8) -> Host {
 fn a_put_writes_here_sends_the_whole_object_to_the_other_owners_and_waits() {
     let mut n0 = with_w(2);
     let effects = n0.ask(put(1, "a"));
-    let (key, object) = (KEY.into(), n0.copy().unwrap());
-    let replicate = Message::Replicate { id: id(1), key, object };
+    let replicate = replicate(1, n0.copy().unwrap());
     assert_eq!(sent(&effects), [(1, replicate.clone()), (2, replicate)]);
     let set = Effect::SetTimer { timer: TIMER, delay: Delay::Request };
     assert_eq!(effects.last(), Some(&set));
@@ -30,7 +29,7 @@ fn with_w_1_the_own_copy_is_enough() {
     let mut n0 = with_w(1);
     let effects = n0.ask(put(1, "a"));
     assert_eq!(receivers(&effects), [1, 2]);
-    assert_eq!(answers(&effects), [Answer::Stored]);
+    assert_eq!(answers(&effects), [stored(&[0])]);
     assert!(n0.is_at_rest());
 }
 
@@ -39,7 +38,7 @@ fn with_w_2_one_other_replica_completes_the_put() {
     let mut n0 = with_w(2);
     n0.ask(put(1, "a"));
     let effects = n0.hear(2, replicated(1));
-    let stored = Effect::Reply { id: id(1), answer: Answer::Stored };
+    let stored = Effect::Reply { id: id(1), answer: stored(&[0, 2]) };
     assert_eq!(effects, [Effect::CancelTimer(TIMER), stored]);
     assert!(n0.is_at_rest());
     assert_eq!(n0.hear(1, replicated(1)), ignored(Ignored::Stale), "the late one");
@@ -53,7 +52,7 @@ fn with_w_3_one_replica_that_answers_twice_does_not_complete_the_put() {
     assert_eq!(n0.hear(1, replicated(1)), [], "bug E5");
     assert_eq!(n0.hear(3, replicated(1)), [], "n3 is no owner");
     assert!(n0.node.is_pending(id(1)));
-    assert_eq!(answers(&n0.hear(2, replicated(1))), [Answer::Stored]);
+    assert_eq!(answers(&n0.hear(2, replicated(1))), [stored(&[0, 1, 2])]);
 }
 
 #[test]
@@ -89,7 +88,7 @@ fn any_message_of_a_suspect_clears_it() {
     assert_eq!(n0.node.suspects().collect::<Vec<_>>(), [NodeId(1), NodeId(2)]);
     let late = n0.hear(1, replicated(1));
     assert_eq!(notes(&late), [Note::Trusts(NodeId(1)), Note::Ignored(Ignored::Stale)]);
-    n0.hear(2, Message::Read { id: id(7), key: KEY.into() });
+    n0.hear(2, read_for(7));
     assert!(n0.is_at_rest());
 }
 
@@ -114,9 +113,9 @@ fn a_session_counts_upwards_and_what_lies_below_is_a_duplicate() {
         request.id.sequence = sequence;
         request
     };
-    assert_eq!(answers(&n0.ask(numbered(5))), [Answer::Stored]);
+    assert_eq!(answers(&n0.ask(numbered(5))), [stored(&[0])]);
     assert_eq!(n0.ask(numbered(4)), ignored(Ignored::Duplicate));
-    assert_eq!(answers(&n0.ask(numbered(6))), [Answer::Stored]);
+    assert_eq!(answers(&n0.ask(numbered(6))), [stored(&[0])]);
 }
 
 #[test]
@@ -145,7 +144,7 @@ fn a_replica_merges_and_never_overwrites() {
     let mut n1 = USUAL.node(1);
     let replicate = |client, value| {
         let object = object_of(USUAL, 10 * client, client, value);
-        Message::Replicate { id: id(client), key: KEY.into(), object }
+        replicate(client, object)
     };
     for message in [replicate(1, "a"), replicate(2, "b"), replicate(1, "a")] {
         let Message::Replicate { id, .. } = message else { unreachable!() };
@@ -160,13 +159,11 @@ fn a_replica_merges_and_never_overwrites() {
 fn a_node_that_is_no_owner_says_so_and_stores_nothing() {
     let mut n3 = USUAL.node(3);
     let object = object_of(USUAL, 0, 1, "a");
-    let key = || KEY.into();
     let before = n3.node.clone();
-    let replicate = Message::Replicate { id: id(1), key: key(), object: object.clone() };
+    let replicate = replicate(1, object.clone());
     assert_eq!(sent(&n3.hear(0, replicate)), [(0, refused(1))]);
-    assert_eq!(sent(&n3.hear(0, Message::Read { id: id(2), key: key() })), [(0, refused(2))]);
-    let repair = Message::Repair { key: key(), object };
-    assert_eq!(n3.hear(0, repair), ignored(Ignored::Stale));
+    assert_eq!(sent(&n3.hear(0, read_for(2))), [(0, refused(2))]);
+    assert_eq!(n3.hear(0, repair(object)), ignored(Ignored::NotAReplica));
     assert_eq!(n3.node, before);
 }
 
@@ -177,12 +174,8 @@ fn objects_of_another_scheme_are_left_alone() {
     let mut n0 = with_w(2);
     n0.ask(get(5));
     let before = n0.node.clone();
-    let key = || KEY.into();
-    for message in [
-        Message::Replicate { id: id(1), key: key(), object: object.clone() },
-        Message::Repair { key: key(), object: object.clone() },
-        copy_for(5, Some(object)),
-    ] {
+    for message in [replicate(1, object.clone()), repair(object.clone()), copy_for(5, Some(object))]
+    {
         assert_eq!(n0.hear(1, message), ignored(Ignored::ForeignObject));
     }
     assert_eq!(n0.node, before, "the get still waits for n1");

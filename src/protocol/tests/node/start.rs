@@ -1,20 +1,22 @@
 //! The beginning of a life.
 
 use crate::common::*;
+use dynamo_protocol::config::DurabilityMode;
 use dynamo_protocol::door::{Ignored, Input, Start, Timer};
-use dynamo_protocol::message::{Answer, Message};
+use dynamo_protocol::ids::ClientId;
+use dynamo_protocol::message::Answer;
 use dynamo_protocol::store::{Record, RecordKey};
 use dynamo_protocol::versions::Incarnation;
 
 const BOOTSTRAP: Input = Input::Start(Start::Bootstrap { incarnation: Incarnation(7) });
-const RESTART: Input = Input::Start(Start::Restart);
+const RESTART: Input = Input::Start(Start::Restart { latest: BEFORE });
 
 fn off(disk: Disk) -> Host {
     Host::new(USUAL, 0, disk)
 }
 
 fn one_record() -> Disk {
-    Disk([(RecordKey::Counter(KEY.into()), Record::Session(1))].into())
+    Disk::of([(RecordKey::Counter(KEY.into()), Record::Session(1))])
 }
 
 #[test]
@@ -22,7 +24,7 @@ fn a_node_is_deaf_until_it_is_started() {
     let mut n0 = off(Disk::default());
     let before = n0.node.clone();
     assert_eq!(n0.ask(put(1, "a")), ignored(Ignored::NotStarted));
-    let read = Message::Read { id: id(1), key: KEY.into() };
+    let read = read_for(1);
     assert_eq!(n0.hear(1, read.clone()), ignored(Ignored::NotStarted));
     assert_eq!(n0.fire(Timer::Request(id(1))), ignored(Ignored::NotStarted));
     assert_eq!(n0.node, before);
@@ -75,5 +77,40 @@ fn a_restart_keeps_the_disk_and_nothing_else() {
     assert_ne!(again.node.digest(), n0.node.digest());
     assert_eq!(again.hear(1, replicated(1)), ignored(Ignored::Stale));
     let mut once = Setup { w: 1, ..USUAL }.node(0);
-    assert_eq!(answers(&once.ask(put(1, "a"))), [Answer::Stored]);
+    assert_eq!(answers(&once.ask(put(1, "a"))), [stored(&[0])]);
+}
+
+/// What `session` still puts: done, or "maybe applied".
+fn is_done(host: &mut Host, session: u64) -> bool {
+    let mut request = put(session, "late");
+    request.id.sequence = 9;
+    match &answers(&host.ask(request))[..] {
+        [Answer::Stored { .. }] => true,
+        [Answer::TimedOut] => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Bug A9: a copy of what it has put may be on its way to a disk that does not remember it.
+#[test]
+fn sessions_from_before_a_disk_or_its_buffer_was_lost_are_forgotten() {
+    let setup = Setup { w: 1, ..USUAL };
+    let latest = ClientId(5);
+    let mut lost = Host::new(setup, 0, Disk::default());
+    lost.take(Input::Start(Start::Amnesia { incarnation: Incarnation(7), latest }));
+    assert_eq!([5, 6].map(|session| is_done(&mut lost, session)), [false, true]);
+
+    for (mode, forgets) in [
+        (DurabilityMode::Durable, false),
+        (DurabilityMode::Buffered, true),
+        (DurabilityMode::OneDurable, true),
+    ] {
+        let mut before = setup.writing(mode).node(0);
+        before.ask(put(4, "a"));
+        let (mut n0, _) = before.started_after(before.node.store().clone(), latest);
+        let done = [4, 5, 6].map(|session| is_done(&mut n0, session));
+        assert_eq!(done, [!forgets, !forgets, true], "{mode:?}");
+        let (mut again, _) = n0.started_after(n0.node.store().clone(), BEFORE);
+        assert_eq!(is_done(&mut again, 3), !forgets, "{mode:?}: for good");
+    }
 }

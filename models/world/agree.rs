@@ -1,0 +1,59 @@
+//! Agreement: what `converges` wants to be reachable from everywhere.
+
+use super::ClusterModel;
+use super::state::{Host, State};
+use crate::explore::Agreement;
+use dynamo_protocol::door::Timer;
+use dynamo_protocol::ids::{Key, NodeId};
+use dynamo_protocol::node::Node;
+use dynamo_protocol::store::{Record, RecordKey, Store};
+
+impl ClusterModel {
+    /// How far the replicas agree: they can only do so while the cluster is whole and silent.
+    pub(super) fn agreed(&self, state: &State) -> Agreement {
+        if !self.is_whole(state) || !state.network.is_empty() || self.is_unsettled(state) {
+            return Agreement::Apart;
+        }
+        let mut agreement = Agreement::OnNothing;
+        for key in self.plan().keys() {
+            match self.agreed_on(state, key) {
+                None => return Agreement::Apart,
+                Some(Some(_)) => agreement = Agreement::OnSomething,
+                Some(None) => {}
+            }
+        }
+        agreement
+    }
+
+    /// What all primaries hold of a key, if it is the same.
+    fn agreed_on(&self, state: &State, key: &Key) -> Option<Option<Record>> {
+        let name = RecordKey::Object(key.clone());
+        let primaries = self.config().ring().preference_list(key).primaries().iter();
+        let mut copies = primaries.map(|&node| state.host(node).disk().get(&name));
+        let first = copies.next()?;
+        copies.all(|copy| copy == first).then_some(first)
+    }
+
+    /// Whether every node is up, counts as a replica, and can speak to every other.
+    fn is_whole(&self, state: &State) -> bool {
+        let counts = |host: &Host| host.up().is_some_and(Node::is_whole);
+        state.far_side == 0 && state.nodes.iter().all(|host| counts(host))
+    }
+
+    /// Whether there is work left in the background: a hint, or an exchange that would move an
+    /// object.
+    fn is_unsettled(&self, state: &State) -> bool {
+        let has_hint = |host: &Host| {
+            host.disk().records().any(|(name, _)| matches!(name, RecordKey::Hint { .. }))
+        };
+        if state.nodes.iter().any(|host| has_hint(host)) {
+            return true;
+        }
+        (0..).zip(&state.nodes).any(|(node, host)| {
+            host.timers.iter().any(|timer| match timer {
+                Timer::Exchange(peer) => self.finds_something(state, NodeId(node), *peer),
+                _ => false,
+            })
+        })
+    }
+}

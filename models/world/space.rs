@@ -1,0 +1,86 @@
+//! The cluster as a space to explore.
+
+use super::ClusterModel;
+use super::action::Action;
+use super::state::{State, Violated};
+use crate::explore::{Agreement, Known, Marks, Space};
+use crate::scenario::{Mechanism, Property};
+use dynamo_protocol::door::{Effect, Ignored, Note};
+use dynamo_protocol::message::Message;
+
+impl Space for ClusterModel {
+    type State = State;
+    type Action = Action;
+
+    fn initial(&self) -> State {
+        ClusterModel::initial(self)
+    }
+
+    fn actions(&self, state: &State) -> Vec<Action> {
+        ClusterModel::actions(self, state)
+    }
+
+    fn step(&self, state: &State, action: &Action, marks: &mut Marks) -> State {
+        if let Action::Crash(node) | Action::LoseDisk(node) = action
+            && state.host(*node).disk().has_buffered()
+        {
+            marks.add(Mechanism::BufferLost as u32);
+        }
+        self.explain(state, action, &mut |_, effects| {
+            effects.0.iter().filter_map(reached).for_each(|it| marks.add(it as u32));
+        })
+    }
+
+    fn violated(&self, state: &State) -> Violated {
+        state.violated
+    }
+
+    fn violated_ahead(&self, state: &State, open: &[Property], known: &mut Known) -> Violated {
+        let mut violated = Violated::default();
+        for unanswered in self.unanswered(state, open, known) {
+            violated.judge(unanswered.property, false);
+        }
+        violated
+    }
+
+    fn wanted(&self) -> Marks {
+        let mut wanted = Marks::default();
+        // The pass that judges the other properties goes first, and looks for them.
+        if !self.has_history() {
+            self.scenario().reaches.iter().for_each(|&it| wanted.add(it as u32));
+        }
+        wanted
+    }
+
+    fn is_fault(&self, action: &Action) -> bool {
+        action.is_fault()
+    }
+
+    fn agreement(&self, state: &State) -> Agreement {
+        self.agreed(state)
+    }
+}
+
+/// The mechanism that an effect shows to be reached, if any.
+fn reached(effect: &Effect) -> Option<Mechanism> {
+    match effect {
+        Effect::Send { message: Message::Forward(_), .. } => Some(Mechanism::Forwarded),
+        Effect::Note(note) => match note {
+            Note::Siblings(_) => Some(Mechanism::Siblings),
+            Note::Repaired(_) => Some(Mechanism::ReadRepair),
+            Note::Suspects(_) => Some(Mechanism::Suspected),
+            Note::FreshEpoch(_) => Some(Mechanism::FreshEpoch),
+            Note::Ignored(Ignored::Duplicate) => Some(Mechanism::DuplicateRefused),
+            Note::KeptHint(_) => Some(Mechanism::HintKept),
+            Note::MergedHint(_) => Some(Mechanism::HintDelivered),
+            Note::ReleasedHint(_) => Some(Mechanism::HintReleased),
+            Note::FallbackRead(_) => Some(Mechanism::FallbackRead),
+            Note::FallbackPut(_) => Some(Mechanism::FallbackPut),
+            Note::Exchanged(_) => Some(Mechanism::ObjectExchanged),
+            Note::Resynchronised(_) => Some(Mechanism::Resynchronised),
+            Note::Reaped => Some(Mechanism::Reaped),
+            Note::Trusts(_) | Note::Ignored(_) => None,
+        },
+        _ => None,
+    }
+}

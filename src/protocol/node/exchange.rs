@@ -1,0 +1,156 @@
+//! Anti-entropy (paper §4.7): two owners compare the roots of their Merkle trees over the ranges
+//! that they share, descend where these differ, and swap the objects that they find. Neither
+//! remembers anything in between: every message says what it is about, and what is lost or left
+//! out at a limit is found again by the next exchange.
+
+use super::Node;
+use super::place::Place;
+use crate::door::{Delay, Effects, Ignored, Note, Timer};
+use crate::ids::{Key, NodeId};
+use crate::limits;
+use crate::merkle::{self, Hash, Path, TreeNode};
+use crate::message::Message;
+use crate::ring::RangeId;
+use crate::store::Store;
+use crate::versions::Object;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::RangeInclusive;
+
+impl<S: Store> Node<S> {
+    /// Whether this node compares copies with `peer`, as the one of the two that begins, or must
+    /// fetch the other's.
+    pub(super) fn exchanges_with(&self, peer: NodeId) -> bool {
+        let begins = self.config.failures().anti_entropy && self.id < peer;
+        begins || self.must_pull_from(peer)
+    }
+
+    /// It is time to compare copies with `peer`.
+    pub(super) fn exchange_timer(&mut self, peer: NodeId, effects: &mut Effects) {
+        if !self.exchanges_with(peer) {
+            return effects.ignore(Ignored::Stale);
+        }
+        if self.must_pull_from(peer) {
+            self.pull(peer, effects);
+        } else {
+            self.send_roots(peer, effects);
+        }
+        effects.set(Timer::Exchange(peer), Delay::Exchange);
+    }
+
+    /// Sends the roots of all ranges shared with `peer`, a limited number a message.
+    fn send_roots(&self, peer: NodeId, effects: &mut Effects) {
+        let roots: Vec<(RangeId, Hash)> = self.shared_roots(peer).collect();
+        let mut from = RangeId(0);
+        let mut chunks = roots.chunks(limits::MAX_ROOTS).peekable();
+        loop {
+            let chunk = chunks.next().unwrap_or_default();
+            let last = chunk.last().map_or(from, |(range, _)| *range);
+            let to = if chunks.peek().is_some() { last } else { RangeId(u32::MAX) };
+            effects.send(peer, Message::Roots { from, to, roots: chunk.to_vec() });
+            match chunks.peek() {
+                Some(_) => from = RangeId(last.0 + 1),
+                None => break,
+            }
+        }
+    }
+
+    /// The roots of the trees that this node shares with `peer`; empty trees have none.
+    fn shared_roots(&self, peer: NodeId) -> impl Iterator<Item = (RangeId, Hash)> + '_ {
+        merkle::roots(&self.store).filter(move |(range, _)| self.shares(*range, peer))
+    }
+
+    fn shares(&self, range: RangeId, peer: NodeId) -> bool {
+        self.config
+            .ring()
+            .preference_list_of(range)
+            .is_some_and(|list| list.contains_primary(self.id) && list.contains_primary(peer))
+    }
+
+    /// Where the roots differ, sends what this node has at the top.
+    pub(super) fn compare_roots(
+        &mut self,
+        from: NodeId,
+        ranges: RangeInclusive<RangeId>,
+        roots: &[(RangeId, Hash)],
+        effects: &mut Effects,
+    ) {
+        if !self.config.failures().anti_entropy || roots.len() > limits::MAX_ROOTS {
+            return effects.ignore(Ignored::Stale);
+        }
+        let spoken_of = |(range, _): &(RangeId, Hash)| ranges.contains(range);
+        let mine: BTreeMap<_, _> = self.shared_roots(from).filter(spoken_of).collect();
+        let shared = |(range, _): &(RangeId, Hash)| self.shares(*range, from);
+        let theirs: BTreeMap<_, _> =
+            roots.iter().copied().filter(spoken_of).filter(shared).collect();
+        let both: BTreeMap<RangeId, Hash> =
+            mine.iter().chain(&theirs).map(|(r, h)| (*r, *h)).collect();
+        let differ = both.into_keys().filter(|range| mine.get(range) != theirs.get(range));
+        for range in differ.take(limits::MAX_COMPARED_RANGES) {
+            self.send_subtree(from, range, Path::ROOT, effects);
+        }
+    }
+
+    fn send_subtree(&self, to: NodeId, range: RangeId, path: Path, effects: &mut Effects) {
+        let node = merkle::node(&self.store, range, &path);
+        effects.send(to, Message::Subtree { range, path, node });
+    }
+
+    /// Goes on where the subtrees differ: deeper, or by swapping objects.
+    pub(super) fn compare_subtree(
+        &mut self,
+        from: NodeId,
+        range: RangeId,
+        path: &Path,
+        theirs: &TreeNode,
+        effects: &mut Effects,
+    ) {
+        if !self.config.failures().anti_entropy || !self.shares(range, from) {
+            return effects.ignore(Ignored::Stale);
+        }
+        let found = merkle::compare(&self.store, range, path, theirs);
+        for path in found.descend {
+            self.send_subtree(from, range, path, effects);
+        }
+        let mut bytes = 0;
+        for key in found.mine {
+            let object = self.copy(&key);
+            bytes += object.as_ref().map_or(0, Object::value_bytes);
+            effects.send(from, Message::Swap { key, object });
+            if bytes > limits::MAX_BATCH_BYTES {
+                return;
+            }
+        }
+        for key in found.theirs {
+            effects.send(from, Message::Swap { key, object: None });
+        }
+    }
+
+    /// Merges the other's object and sends back what is beyond it.
+    pub(super) fn swap(
+        &mut self,
+        from: NodeId,
+        key: Key,
+        object: Option<Object>,
+        effects: &mut Effects,
+    ) {
+        let list = self.preference_list(&key);
+        if !list.contains_primary(self.id) || !list.contains_primary(from) {
+            return effects.ignore(Ignored::NotAReplica);
+        }
+        if let Some(object) = &object {
+            if !self.config.versioning().admits(object) {
+                return effects.ignore(Ignored::ForeignObject);
+            }
+            self.merge(Place::Own, &key, object, self.usual_durability(), effects);
+        }
+        let mine = self.copy(&key);
+        if let Some(mine) = mine.filter(|mine| object.as_ref() != Some(mine)) {
+            effects.note(Note::Exchanged(from));
+            effects.send(from, Message::Repair { key, object: mine });
+        }
+        if object.is_some() {
+            effects.note(Note::Exchanged(self.id));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Hinted handoff (paper §4.6): what a fallback keeps for a primary goes back to it, and is
+//! released only when the primary has durably merged it, so that the number of replicas never
+//! falls on the way (bugs D1 to D3).
+
+use super::Node;
+use super::place::Place;
+use crate::door::{Delay, Effects, Ignored, Note, Timer};
+use crate::ids::{Key, NodeId};
+use crate::limits;
+use crate::merkle::Hash;
+use crate::message::Message;
+use crate::store::{Durability, Record, RecordKey, Store};
+use crate::versions::Object;
+
+impl<S: Store> Node<S> {
+    /// A hint for `home` is about to be kept; the first one starts the clock.
+    pub(super) fn keep_hint(&mut self, home: NodeId, effects: &mut Effects) {
+        effects.note(Note::KeptHint(home));
+        if self.config.failures().handoff && self.hints_of(home).next().is_none() {
+            effects.set(Timer::Handoff(home), Delay::Handoff);
+        }
+    }
+
+    /// Offers `home` the first of its hints; the others follow as these are released.
+    pub(super) fn handoff_timer(&mut self, home: NodeId, effects: &mut Effects) {
+        if !self.config.failures().handoff {
+            return effects.ignore(Ignored::Stale);
+        }
+        let mut bytes = 0;
+        let mut any = false;
+        for (key, object) in self.hints_of(home).take(limits::HANDOFF_BATCH) {
+            bytes += object.value_bytes();
+            if any && bytes > limits::MAX_BATCH_BYTES {
+                break;
+            }
+            any = true;
+            effects.send(home, Message::Handoff { key, object });
+        }
+        match any {
+            true => effects.set(Timer::Handoff(home), Delay::Handoff),
+            false => effects.ignore(Ignored::Stale),
+        }
+    }
+
+    /// A fallback gives this node what it kept for it.
+    pub(super) fn take_handoff(
+        &mut self,
+        from: NodeId,
+        key: Key,
+        object: &Object,
+        effects: &mut Effects,
+    ) {
+        if !self.owns(&key) {
+            return effects.ignore(Ignored::NotAReplica);
+        }
+        if !self.config.versioning().admits(object) {
+            return effects.ignore(Ignored::ForeignObject);
+        }
+        self.merge(Place::Own, &key, object, Durability::Durable, effects);
+        let hash = Hash::of_object(&key, object);
+        effects.note(Note::MergedHint(from));
+        effects.send(from, Message::HandedOff { key, hash });
+    }
+
+    /// The home of a hint has merged it. A hint that has grown since stays (bug D2).
+    pub(super) fn handed_off(&mut self, home: NodeId, key: Key, hash: Hash, effects: &mut Effects) {
+        let name = RecordKey::Hint { home, key: key.clone() };
+        match self.load(&name) {
+            Some(hint) if Hash::of_object(&key, &hint) == hash => {
+                let durability = self.usual_durability();
+                self.store.remove(&name, durability);
+                if self.copy(&key).is_none() {
+                    // A counter goes with the copy that it counts for.
+                    self.store.remove(&RecordKey::Counter(key), durability);
+                }
+                effects.note(Note::ReleasedHint(home));
+                if self.config.failures().handoff && self.hints_of(home).next().is_none() {
+                    effects.cancel(Timer::Handoff(home));
+                }
+            }
+            _ => effects.ignore(Ignored::Stale),
+        }
+    }
+
+    /// The hints kept for `home`, in the order of their keys.
+    fn hints_of(&self, home: NodeId) -> impl Iterator<Item = (Key, Object)> + '_ {
+        let first = RecordKey::Hint { home, key: Key::default() };
+        let at_first = self.store.get(&first).map(|record| (first.clone(), record));
+        let start = at_first.or_else(|| self.store.next(Some(&first)));
+        let records = core::iter::successors(start, |(name, _)| self.store.next(Some(name)));
+        records.map_while(move |record| match record {
+            (RecordKey::Hint { home: of, key }, Record::Object(object)) if of == home => {
+                Some((key, object))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whoever hints are kept for, found again after a restart (bug D3).
+    pub(super) fn homes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let next = |from: NodeId| {
+            let first = RecordKey::Hint { home: from, key: Key::default() };
+            let at_first = self.store.get(&first).map(|_| from);
+            at_first.or_else(|| match self.store.next(Some(&first)) {
+                Some((RecordKey::Hint { home, .. }, _)) => Some(home),
+                _ => None,
+            })
+        };
+        let after = move |home: &NodeId| home.0.checked_add(1).and_then(|id| next(NodeId(id)));
+        core::iter::successors(next(NodeId(0)), after)
+    }
+
+    /// How many hints this node keeps, for operators and tests: reads them all.
+    pub fn hints(&self) -> usize {
+        self.homes().map(|home| self.hints_of(home).count()).sum()
+    }
+}

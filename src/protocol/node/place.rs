@@ -1,0 +1,221 @@
+//! Where a node keeps its copy of a key: its own, or one hint for each primary that it stands in
+//! for. And on which nodes a request acts (paper §4.5, §4.6).
+
+use super::Node;
+use crate::config::{DurabilityMode, Quorum};
+use crate::door::{Delay, Effects, Ignored, Note, Timer};
+use crate::ids::{Key, NodeId};
+use crate::merkle::{self, Hash};
+use crate::message::Request;
+use crate::quorum::{Tally, Target};
+use crate::store::{Durability, Record, RecordKey, Store};
+use crate::versions::Object;
+use alloc::vec::Vec;
+
+/// Where a copy lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Among the objects of which this node is a primary.
+    Own,
+    /// Kept for this primary.
+    Hint(NodeId),
+}
+
+impl<S: Store> Node<S> {
+    /// Where a copy of `key` belongs that comes for `home`; `None` if not here.
+    pub(super) fn place(&self, key: &Key, home: Option<NodeId>) -> Option<Place> {
+        if self.owns(key) {
+            return Some(Place::Own);
+        }
+        let list = self.preference_list(key);
+        home.filter(|&home| list.contains_primary(home)).map(Place::Hint)
+    }
+
+    /// All that this node holds of `key`: its own copy, or its hints together.
+    pub(super) fn copy(&self, key: &Key) -> Option<Object> {
+        if self.owns(key) {
+            return self.load(&RecordKey::Object(key.clone()));
+        }
+        let hints = self.preference_list(key).primaries().iter();
+        let hints =
+            hints.filter_map(|&home| self.load(&RecordKey::Hint { home, key: key.clone() }));
+        hints.reduce(|a, b| a.merge(&b))
+    }
+
+    pub(super) fn load(&self, name: &RecordKey) -> Option<Object> {
+        match self.store.get(name) {
+            Some(Record::Object(object)) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// A store is always a merge, never an overwrite (bug D4). It is never less durable than usual,
+    /// whatever a peer of another configuration may say.
+    pub(super) fn merge(
+        &mut self,
+        place: Place,
+        key: &Key,
+        object: &Object,
+        durability: Durability,
+        effects: &mut Effects,
+    ) {
+        let durability = durability.min(self.usual_durability());
+        let merged = match self.load(&place.name(key)) {
+            Some(copy) if copy.includes(object) => {
+                // What is included may still be in the buffer.
+                if durability == self.usual_durability() {
+                    return;
+                }
+                copy
+            }
+            Some(copy) => copy.merge(object),
+            None => object.clone(),
+        };
+        self.save(place, key, merged, durability, effects);
+    }
+
+    /// Writes a copy and all that hangs on it, in one step.
+    pub(super) fn save(
+        &mut self,
+        place: Place,
+        key: &Key,
+        object: Object,
+        durability: Durability,
+        effects: &mut Effects,
+    ) {
+        match place {
+            Place::Own => self.index(key, Some(&object), durability, effects),
+            Place::Hint(home) => self.keep_hint(home, effects),
+        }
+        self.store.put(place.name(key), Record::Object(object), durability);
+    }
+
+    /// Brings the Merkle tree and the list of tombstones up to date with the key's new object.
+    pub(super) fn index(
+        &mut self,
+        key: &Key,
+        object: Option<&Object>,
+        durability: Durability,
+        effects: &mut Effects,
+    ) {
+        if self.config.failures().anti_entropy {
+            let range = self.config.ring().range_of(key);
+            let hash = object.map(|object| Hash::of_object(key, object));
+            merkle::update(&mut self.store, range, key, hash, durability);
+        }
+        if self.config.failures().reap {
+            self.index_tombstone(key, object, durability, effects);
+        }
+    }
+
+    /// How writes of clients' data are made unless a message says otherwise.
+    pub(super) fn usual_durability(&self) -> Durability {
+        match self.config.failures().durability {
+            DurabilityMode::Durable => Durability::Durable,
+            DurabilityMode::Buffered | DurabilityMode::OneDurable => Durability::Buffered,
+        }
+    }
+
+    /// Whose answers count for this request.
+    pub(super) fn quorum(&self, request: &Request) -> Quorum {
+        request.quorum.unwrap_or(self.config.failures().quorum)
+    }
+
+    /// The nodes that a request acts on: the top N, or the first N healthy nodes of the walk, the
+    /// k-th fallback in place of the k-th primary that does not seem to be (paper §4.6). Where
+    /// there are too few healthy ones, suspects are asked after all.
+    pub(super) fn targets(&self, key: &Key, quorum: Quorum) -> Vec<Target> {
+        let list = self.preference_list(key);
+        let primary = |&node: &NodeId| Target { node, home: None };
+        if quorum == Quorum::Strict {
+            return list.primaries().iter().map(primary).collect();
+        }
+        let is_up = |node| !self.state.suspects.contains(&node);
+        let n = usize::from(self.config.n());
+        let up = list.primaries().iter().filter(|&&node| is_up(node)).map(primary);
+        let stand_ins = list.stand_ins(is_up);
+        // Those that nobody stands in for: a primary and its fallback count as one replica.
+        let down = list.primaries().iter().filter(|&&node| !is_up(node)).skip(stand_ins.len());
+        let stand_ins = stand_ins.into_iter();
+        let stand_ins = stand_ins.map(|(node, home)| Target { node, home: Some(home) });
+        up.chain(stand_ins).chain(down.map(primary)).take(n).collect()
+    }
+
+    /// When those asked are silent: suspects them, and asks the next healthy fallbacks in place of
+    /// the primaries that are still missing, if the quorum is sloppy.
+    pub(super) fn turn_to_others(
+        &mut self,
+        tally: &mut Tally,
+        key: Option<&Key>,
+        effects: &mut Effects,
+    ) -> Vec<Target> {
+        let silent: Vec<NodeId> = tally.silent().collect();
+        self.suspect(silent.iter().copied(), effects);
+        let Some(key) = key else { return Vec::new() };
+        let list = self.preference_list(key);
+        // Each missing replica is asked for once, however many nodes were silent in its place.
+        let home_of = |node| tally.home(node).unwrap_or(node);
+        let missing = |home: &&NodeId| silent.iter().any(|&node| home_of(node) == **home);
+        let replaced = |home: &&NodeId| tally.accepted().any(|node| home_of(node) == **home);
+        let homes = list.primaries().iter().filter(missing).filter(|home| !replaced(home));
+        let free = |node: &NodeId| {
+            !tally.was_asked(*node) && !self.state.suspects.contains(node) && *node != self.id
+        };
+        let fallbacks = list.fallbacks().iter().copied().filter(free);
+        let others = fallbacks.zip(homes);
+        let others: Vec<Target> =
+            others.map(|(node, &home)| Target { node, home: Some(home) }).collect();
+        others.iter().for_each(|&target| tally.ask(target));
+        others
+    }
+
+    /// Remembers that `nodes` did not answer in time (paper §4.8.3).
+    pub(super) fn suspect(
+        &mut self,
+        nodes: impl IntoIterator<Item = NodeId>,
+        effects: &mut Effects,
+    ) {
+        for node in nodes {
+            if node == self.id || self.state.suspects.contains(&node) {
+                continue;
+            }
+            effects.note(Note::Suspects(node));
+            if self.config.has_fallbacks() {
+                self.state.suspects.insert(node);
+                effects.set(Timer::Retry(node), Delay::Retry);
+            }
+        }
+    }
+
+    /// A suspect is taken for healthy again, until it fails to answer once more.
+    pub(super) fn retry_timer(&mut self, node: NodeId, effects: &mut Effects) {
+        if !self.clear_suspicion(node, effects) {
+            effects.ignore(Ignored::Stale);
+        }
+    }
+
+    /// Any message from a suspect clears it.
+    pub(super) fn trust(&mut self, node: NodeId, effects: &mut Effects) {
+        if self.clear_suspicion(node, effects) {
+            effects.cancel(Timer::Retry(node));
+        }
+    }
+
+    fn clear_suspicion(&mut self, node: NodeId, effects: &mut Effects) -> bool {
+        let was_suspect = self.state.suspects.remove(&node);
+        if was_suspect {
+            effects.note(Note::Trusts(node));
+        }
+        was_suspect
+    }
+}
+
+impl Place {
+    /// The name of the record.
+    pub(super) fn name(self, key: &Key) -> RecordKey {
+        match self {
+            Place::Own => RecordKey::Object(key.clone()),
+            Place::Hint(home) => RecordKey::Hint { home, key: key.clone() },
+        }
+    }
+}
