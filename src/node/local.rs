@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
@@ -280,6 +281,8 @@ fn spawn(
 /// The command line of a node that is to be a child: it ends when its standard input does.
 pub fn command(binary: &Path, config: &Path, bootstrap: bool) -> Command {
     let mut command = Command::new(binary);
+    // Ctrl-C at the terminal is for the owner alone, who then ends the nodes.
+    command.process_group(0);
     command.arg("node").arg("--config").arg(config).arg("--until-stdin-ends");
     if bootstrap {
         command.arg("--bootstrap");

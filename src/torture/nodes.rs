@@ -8,7 +8,6 @@ use crate::wire::status::{Digests, Status};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,8 +193,6 @@ impl Nodes {
         let log = File::options().create(true).append(true).open(self.log(node))?;
         let mut command = local::command(&self.binary, &file, bootstrap);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
-        // Ctrl-C at the terminal is for this process alone, which then ends its nodes.
-        command.process_group(0);
         // From here to the child's start nobody holds its address.
         self.places[node] = Place::Free;
         let child = command.spawn();
