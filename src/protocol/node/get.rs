@@ -43,13 +43,7 @@ impl<S: Store> Node<S> {
         let targets = self.targets(&key, quorum);
         let tally = Tally::new(self.config.r(), targets.iter().copied());
         let mut get = Get { key, tally, quorum, copies: BTreeMap::new(), stage: Stage::Reading };
-        if get.tally.was_asked(self.id) {
-            if self.is_synchronised(&get.key) {
-                get.accept(self.id, self.copy(&get.key));
-            } else {
-                get.tally.refuse(self.id);
-            }
-        }
+        self.ask_myself(&mut get);
         // Without read repair nobody would look at further copies.
         let enough = get.tally.standing() == Standing::Reached
             && self.config.read_repair() == ReadRepair::Off;
@@ -58,6 +52,17 @@ impl<S: Store> Node<S> {
         }
         effects.set(Timer::Request(id), Delay::Request);
         self.advance(id, get, effects);
+    }
+
+    /// Counts this node's own copy, if it is asked.
+    fn ask_myself(&self, get: &mut Get) {
+        match get.tally.was_asked(self.id) {
+            true if self.is_synchronised(&get.key) => {
+                get.accept(self.id, self.copy(&get.key));
+            }
+            true => get.tally.refuse(self.id),
+            false => {}
+        }
     }
 
     fn ask(&self, id: RequestId, key: &Key, targets: &[Target], effects: &mut Effects) {
@@ -203,8 +208,10 @@ impl<S: Store> Node<S> {
             Stage::Reading if get.quorum == Quorum::Sloppy => {
                 let others = self.turn_to_others(&mut get.tally, Some(&get.key), effects);
                 if !others.is_empty() {
+                    self.ask_myself(&mut get);
                     self.ask(id, &get.key, &others, effects);
-                    return self.wait(id, Pending::Get(get), effects);
+                    effects.set(Timer::Request(id), Delay::Request);
+                    return self.advance(id, get, effects);
                 }
                 &get.tally
             }

@@ -158,9 +158,7 @@ impl<S: Store> Node<S> {
         let missing = |home: &&NodeId| silent.iter().any(|&node| home_of(node) == **home);
         let replaced = |home: &&NodeId| tally.accepted().any(|node| home_of(node) == **home);
         let homes = list.primaries().iter().filter(missing).filter(|home| !replaced(home));
-        let free = |node: &NodeId| {
-            !tally.was_asked(*node) && !self.state.suspects.contains(node) && *node != self.id
-        };
+        let free = |node: &NodeId| !tally.was_asked(*node) && !self.state.suspects.contains(node);
         let fallbacks = list.fallbacks().iter().copied().filter(free);
         let others = fallbacks.zip(homes);
         let others: Vec<Target> =

@@ -49,7 +49,7 @@ fn in_one_durable_mode_a_fallback_writes_durably_in_place_of_a_silent_replica() 
 
 #[test]
 fn a_forwarder_that_has_become_a_stand_in_does_not_forward_to_itself() {
-    let mut n3 = Setup { n: 2, nodes: 4, r: 1, w: 1, ..USUAL }.sloppy().node(3);
+    let mut n3 = Setup { n: 2, nodes: 4, r: 2, w: 1, ..USUAL }.sloppy().node(3);
     assert_eq!(receivers(&n3.ask(put(1, "milk"))), [0]);
     // A get finds everybody else silent.
     n3.ask(get(2));

@@ -160,6 +160,21 @@ fn a_put_whose_replicas_are_silent_goes_on_to_the_fallbacks() {
 }
 
 #[test]
+fn a_get_whose_replicas_are_silent_counts_what_its_own_coordinator_keeps_for_them() {
+    let mut n4 = SLOPPY.sloppy().node(4);
+    let hint = object_of(USUAL, 2, 1, "a");
+    n4.hear(2, replicate_as(1, hint.clone(), Some(1)));
+    n4.ask(get(2));
+    n4.hear(2, copy_for(2, Some(hint)));
+    let effects = n4.fire(timer(2));
+    assert_eq!(homes(&effects), [(3, Some(0))], "n4 itself stands in for n1");
+    let [Answer::Found { replicas: named, .. }] = &answers(&effects)[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(named, &replicas(&[2], &[4]));
+}
+
+#[test]
 fn a_get_whose_replicas_are_silent_goes_on_to_the_fallbacks() {
     let mut n0 = node(0);
     n0.ask(get(1));
