@@ -6,7 +6,7 @@ use dynamo_protocol::config::Config;
 use dynamo_protocol::merkle::{self, Hash};
 use dynamo_protocol::node::Node;
 use dynamo_protocol::ring::RangeId;
-use dynamo_protocol::store::{Record, RecordKey, Store};
+use dynamo_protocol::store::{Record, RecordKey, Store, records_from};
 use std::collections::BTreeMap;
 
 /// The state of `node`. Reads all of its hints, and all of its objects if `digests` says so: fine
@@ -42,15 +42,10 @@ pub(super) fn of<S: Store>(
 /// A hash over each range's objects in the order of their keys.
 fn of_objects<S: Store>(store: &S, config: &Config) -> BTreeMap<RangeId, Hash> {
     let mut hashers: BTreeMap<RangeId, blake3::Hasher> = BTreeMap::new();
-    let mut after = RecordKey::Object(Default::default());
-    let mut record = store.get(&after).map(|record| (after.clone(), record));
-    while let Some((name, Record::Object(object))) =
-        record.take().or_else(|| store.next(Some(&after)))
-        && let RecordKey::Object(key) = &name
-    {
-        let hasher = hashers.entry(config.ring().range_of(key)).or_default();
-        hasher.update(&Hash::of_object(key, &object).0);
-        after = name;
+    for record in records_from(store, RecordKey::Object(Default::default())) {
+        let (RecordKey::Object(key), Record::Object(object)) = record else { break };
+        let hasher = hashers.entry(config.ring().range_of(&key)).or_default();
+        hasher.update(&Hash::of_object(&key, &object).0);
     }
     let short = |hasher: blake3::Hasher| {
         let mut hash = [0; 16];

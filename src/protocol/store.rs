@@ -126,6 +126,22 @@ pub trait Store {
     fn remove(&mut self, key: &RecordKey, durability: Durability);
 }
 
+/// The first record from `name` on, `name` itself included.
+pub fn first_from<S: Store>(store: &S, name: RecordKey) -> Option<(RecordKey, Record)> {
+    match store.get(&name) {
+        Some(record) => Some((name, record)),
+        None => store.next(Some(&name)),
+    }
+}
+
+/// The records from `name` on, `name` itself included, in order.
+pub fn records_from<S: Store>(
+    store: &S,
+    name: RecordKey,
+) -> impl Iterator<Item = (RecordKey, Record)> + '_ {
+    core::iter::successors(first_from(store, name), |(name, _)| store.next(Some(name)))
+}
+
 /// All records of a store, in order.
 pub fn records<S: Store>(store: &S) -> impl Iterator<Item = (RecordKey, Record)> + '_ {
     core::iter::successors(store.next(None), |(key, _)| store.next(Some(key)))

@@ -138,11 +138,10 @@ impl<S: Store> Node<S> {
         if !list.contains_primary(self.id) || !list.contains_primary(from) {
             return effects.ignore(Ignored::NotAReplica);
         }
-        if let Some(object) = &object {
-            if !self.config.versioning().admits(object) {
-                return effects.ignore(Ignored::ForeignObject);
-            }
-            self.merge(Place::Own, &key, object, self.usual_durability(), effects);
+        if let Some(object) = &object
+            && !self.merge_sent(Place::Own, &key, object, self.usual_durability(), effects)
+        {
+            return;
         }
         let mine = self.copy(&key);
         if let Some(mine) = mine.filter(|mine| object.as_ref() != Some(mine)) {

@@ -9,7 +9,7 @@ use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::merkle::Hash;
 use crate::message::Message;
-use crate::store::{Durability, Record, RecordKey, Store};
+use crate::store::{Durability, Record, RecordKey, Store, first_from, records_from};
 use crate::versions::Object;
 
 impl<S: Store> Node<S> {
@@ -53,10 +53,9 @@ impl<S: Store> Node<S> {
         if !self.owns(&key) {
             return effects.ignore(Ignored::NotAReplica);
         }
-        if !self.config.versioning().admits(object) {
-            return effects.ignore(Ignored::ForeignObject);
+        if !self.merge_sent(Place::Own, &key, object, Durability::Durable, effects) {
+            return;
         }
-        self.merge(Place::Own, &key, object, Durability::Durable, effects);
         let hash = Hash::of_object(&key, object);
         effects.note(Note::MergedHint(from));
         effects.send(from, Message::HandedOff { key, hash });
@@ -85,10 +84,7 @@ impl<S: Store> Node<S> {
     /// The hints kept for `home`, in the order of their keys.
     fn hints_of(&self, home: NodeId) -> impl Iterator<Item = (Key, Object)> + '_ {
         let first = RecordKey::Hint { home, key: Key::default() };
-        let at_first = self.store.get(&first).map(|record| (first.clone(), record));
-        let start = at_first.or_else(|| self.store.next(Some(&first)));
-        let records = core::iter::successors(start, |(name, _)| self.store.next(Some(name)));
-        records.map_while(move |record| match record {
+        records_from(&self.store, first).map_while(move |record| match record {
             (RecordKey::Hint { home: of, key }, Record::Object(object)) if of == home => {
                 Some((key, object))
             }
@@ -98,13 +94,12 @@ impl<S: Store> Node<S> {
 
     /// Whoever hints are kept for, found again after a restart (bug D3).
     pub(super) fn homes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        let next = |from: NodeId| {
-            let first = RecordKey::Hint { home: from, key: Key::default() };
-            let at_first = self.store.get(&first).map(|_| from);
-            at_first.or_else(|| match self.store.next(Some(&first)) {
-                Some((RecordKey::Hint { home, .. }, _)) => Some(home),
-                _ => None,
-            })
+        let next = |home: NodeId| match first_from(
+            &self.store,
+            RecordKey::Hint { home, key: Key::default() },
+        )? {
+            (RecordKey::Hint { home, .. }, _) => Some(home),
+            _ => None,
         };
         let after = move |home: &NodeId| home.0.checked_add(1).and_then(|id| next(NodeId(id)));
         core::iter::successors(next(NodeId(0)), after)

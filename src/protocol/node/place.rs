@@ -74,6 +74,24 @@ impl<S: Store> Node<S> {
         self.save(place, key, merged, durability, effects);
     }
 
+    /// Merges what a peer has sent, unless it is of another scheme; whether it did.
+    pub(super) fn merge_sent(
+        &mut self,
+        place: Place,
+        key: &Key,
+        object: &Object,
+        durability: Durability,
+        effects: &mut Effects,
+    ) -> bool {
+        let admits = self.config.versioning().admits(object);
+        if admits {
+            self.merge(place, key, object, durability, effects);
+        } else {
+            effects.ignore(Ignored::ForeignObject);
+        }
+        admits
+    }
+
     /// Writes a copy and all that hangs on it, in one step.
     pub(super) fn save(
         &mut self,

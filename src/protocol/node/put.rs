@@ -294,7 +294,8 @@ impl<S: Store> Node<S> {
                 effects.ignore(Ignored::Duplicate);
                 return false;
             }
-            _ if Some(id.client) <= self.sessions().1 => {
+            // Of a forgotten session nothing is left.
+            None if Some(id.client) <= self.sessions().1 => {
                 // It may have been applied before its session was forgotten.
                 self.answer(origin, id, Answer::TimedOut, effects);
                 return false;

@@ -20,7 +20,7 @@ use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::merkle::Hash;
 use crate::message::{Message, Round};
-use crate::store::{Durability, Record, RecordKey, Store};
+use crate::store::{Durability, Record, RecordKey, Store, records_from};
 use crate::versions::Object;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -60,19 +60,14 @@ impl<S: Store> Node<S> {
     /// The keys that this node is to reap, after one of them.
     pub(super) fn tombstones_after<'a>(
         &'a self,
-        after: Option<&Key>,
+        after: Option<&'a Key>,
     ) -> impl Iterator<Item = Key> + 'a {
         let first = RecordKey::Tombstone(after.cloned().unwrap_or_default());
-        let at_first = match after {
-            None => self.store.get(&first).map(|record| (first.clone(), record)),
-            Some(_) => None,
-        };
-        let start = at_first.or_else(|| self.store.next(Some(&first)));
-        let records = core::iter::successors(start, |(name, _)| self.store.next(Some(name)));
-        records.map_while(|(name, _)| match name {
+        let keys = records_from(&self.store, first).map_while(|(name, _)| match name {
             RecordKey::Tombstone(key) => Some(key),
             _ => None,
-        })
+        });
+        keys.filter(move |key| Some(key) != after)
     }
 
     /// It is time for the next step.

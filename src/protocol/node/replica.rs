@@ -21,11 +21,9 @@ impl<S: Store> Node<S> {
         let Some(place) = self.place(key, home) else {
             return effects.send(from, Message::NotAReplica { id });
         };
-        if !self.config.versioning().admits(object) {
-            return effects.ignore(Ignored::ForeignObject);
+        if self.merge_sent(place, key, object, durability, effects) {
+            effects.send(from, Message::Replicated { id });
         }
-        self.merge(place, key, object, durability, effects);
-        effects.send(from, Message::Replicated { id });
     }
 
     pub(super) fn confirm_copy(
@@ -39,21 +37,16 @@ impl<S: Store> Node<S> {
         let Some(place) = self.place(key, home) else {
             return effects.send(from, Message::NotAReplica { id });
         };
-        if !self.config.versioning().admits(object) {
-            return effects.ignore(Ignored::ForeignObject);
+        if self.merge_sent(place, key, object, self.usual_durability(), effects) {
+            effects.send(from, Message::Copy { id, object: self.copy(key) });
         }
-        self.merge(place, key, object, self.usual_durability(), effects);
-        effects.send(from, Message::Copy { id, object: self.copy(key) });
     }
 
     pub(super) fn repair(&mut self, key: &Key, object: &Object, effects: &mut Effects) {
         if !self.owns(key) {
             return effects.ignore(Ignored::NotAReplica);
         }
-        if !self.config.versioning().admits(object) {
-            return effects.ignore(Ignored::ForeignObject);
-        }
-        self.merge(Place::Own, key, object, self.usual_durability(), effects);
+        self.merge_sent(Place::Own, key, object, self.usual_durability(), effects);
     }
 
     pub(super) fn read(

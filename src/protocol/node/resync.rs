@@ -13,7 +13,7 @@ use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::message::Message;
 use crate::ring::PreferenceList;
-use crate::store::{Durability, Record, RecordKey, Store};
+use crate::store::{Durability, Record, RecordKey, Store, records_from};
 use crate::versions::{Incarnation, Object};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -77,12 +77,9 @@ impl<S: Store> Node<S> {
         effects: &mut Effects,
     ) {
         let first = RecordKey::Object(after.clone().unwrap_or_default());
-        let at_first = match after {
-            None => self.store.get(&first).map(|record| (first.clone(), record)),
-            Some(_) => None,
-        };
-        let start = at_first.or_else(|| self.store.next(Some(&first)));
-        let records = core::iter::successors(start, |(name, _)| self.store.next(Some(name)));
+        let sent = after.clone().map(RecordKey::Object);
+        let records = records_from(&self.store, first);
+        let records = records.filter(move |(name, _)| Some(name) != sent.as_ref());
         let (mut objects, mut bytes, mut next, mut seen) = (Vec::new(), 0, None, 0);
         for record in records {
             let (RecordKey::Object(key), Record::Object(object)) = record else { break };

@@ -4,7 +4,7 @@ use super::{Node, Volatile};
 use crate::config::DurabilityMode;
 use crate::door::{Delay, Effects, Ignored, Start, Timer};
 use crate::ids::{ClientId, Key};
-use crate::store::{Durability, Indexes, Record, RecordKey, Store};
+use crate::store::{Durability, Indexes, Record, RecordKey, Store, first_from};
 use crate::versions::Incarnation;
 
 impl<S: Store> Node<S> {
@@ -102,9 +102,7 @@ impl<S: Store> Node<S> {
         self.remove_all(&RecordKey::Tombstone(Key::default()), |name| {
             matches!(name, RecordKey::Tombstone(_) | RecordKey::Tree { .. })
         });
-        let first = RecordKey::Object(Key::default());
-        let at_first = self.store.get(&first).map(|record| (first.clone(), record));
-        let mut at = at_first.or_else(|| self.store.next(Some(&first)));
+        let mut at = first_from(&self.store, RecordKey::Object(Key::default()));
         while let Some((RecordKey::Object(key), Record::Object(object))) = at {
             self.index(&key, Some(&object), Durability::Durable, effects);
             at = self.store.next(Some(&RecordKey::Object(key)));
