@@ -1,8 +1,7 @@
 //! Names for requests that are never given twice.
 
-use crate::wire::SESSION_RANDOM_BITS as RANDOM_BITS;
+use crate::wire::{SESSION_RANDOM_BITS as RANDOM_BITS, now_ms};
 use dynamo_protocol::ids::{ClientId, RequestId};
-use std::time::SystemTime;
 
 /// A client session: ids grow with the time of its start, requests count from 1.
 #[derive(Clone, Copy, Debug)]
@@ -12,9 +11,8 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new() -> Session {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let random = rand::random::<u64>() >> (u64::BITS - RANDOM_BITS);
-        let client = ClientId((since.as_millis() as u64) << RANDOM_BITS | random);
+        let client = ClientId(now_ms() << RANDOM_BITS | random);
         Session { id: RequestId { client, sequence: 0 } }
     }
 

@@ -3,7 +3,7 @@
 use super::NodeError;
 use super::config::NodeConfig;
 use super::disk::Disk;
-use crate::wire::{last_session_of, session_started_ms};
+use crate::wire::{last_session_of, now_ms, session_started_ms};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Effect, Effects, Ignored, Input, Note, Start};
 use dynamo_protocol::ids::ClientId;
@@ -11,7 +11,6 @@ use dynamo_protocol::node::Node;
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::Incarnation;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Opens the disk and starts the core on it. `bootstrap` says that the node is new. What the core
 /// wants done at its start is committed, and yet to be performed.
@@ -53,12 +52,6 @@ pub(super) fn start(
 /// The highest id of a client session that can have begun by now.
 fn latest_session() -> ClientId {
     last_session_of(now_ms())
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    now.as_millis() as u64
 }
 
 /// If the clock was ahead when sessions were forgotten, those that begin now are taken for older.

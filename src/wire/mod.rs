@@ -12,6 +12,8 @@ pub mod codec;
 pub mod fragments;
 pub mod status;
 
+use std::time::SystemTime;
+
 /// Low bits of a client session's id that are random; the rest is when it started, in milliseconds
 /// since 1970.
 pub(crate) const SESSION_RANDOM_BITS: u32 = 22;
@@ -19,6 +21,12 @@ pub(crate) const SESSION_RANDOM_BITS: u32 = 22;
 /// When a client session started by its own clock, in milliseconds since 1970.
 pub(crate) fn session_started_ms(client: dynamo_protocol::ids::ClientId) -> u64 {
     client.0 >> SESSION_RANDOM_BITS
+}
+
+/// The clock, in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_millis() as u64
 }
 
 /// The highest id of a client session that starts in that millisecond since 1970.
