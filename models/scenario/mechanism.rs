@@ -1,6 +1,6 @@
 //! What an exploration can be demanded to have met, so that a verdict that holds is not empty.
 
-use super::{Durability, Problem, Quorum, ReadRepair, Scenario, Versioning, names::named};
+use super::{Durability, Problem, ReadRepair, Scenario, Versioning, names::named};
 
 named! {
     /// Something that the protocol does on some paths only. There are at most 32, so that a set of
@@ -94,7 +94,7 @@ impl Mechanism {
             M::ReadRepair if cluster.read_repair == ReadRepair::Off => {
                 Some(("read-repair is `off`", "set read-repair to `async`"))
             }
-            _ if of_fallbacks && !asks_sloppily(scenario) => {
+            _ if of_fallbacks && !scenario.asks_sloppily() => {
                 Some(("every quorum is strict", "set quorum to `sloppy`"))
             }
             _ if of_fallbacks && cluster.nodes == cluster.n => {
@@ -119,10 +119,4 @@ impl Mechanism {
             _ => None,
         }
     }
-}
-
-/// Whether some request may use a sloppy quorum; final reads use the cluster's.
-fn asks_sloppily(scenario: &Scenario) -> bool {
-    let mut steps = scenario.clients.iter().flatten();
-    scenario.cluster.quorum == Quorum::Sloppy || steps.any(|s| s.quorum == Some(Quorum::Sloppy))
 }

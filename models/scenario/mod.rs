@@ -127,6 +127,12 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether some request may use a sloppy quorum; final reads use the cluster's.
+    pub fn asks_sloppily(&self) -> bool {
+        let mut steps = self.clients.iter().flatten();
+        self.cluster.quorum == Quorum::Sloppy || steps.any(|s| s.quorum == Some(Quorum::Sloppy))
+    }
+
     /// Reads a scenario from its text; `file` is what errors call it.
     ///
     /// # Errors

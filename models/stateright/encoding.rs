@@ -4,7 +4,7 @@ use super::actors::{DynamoNode, Msg, OwnedTimer, ScriptedClient};
 use super::model::properties;
 use super::participant::{Participant, ParticipantState};
 use crate::explore::{Marks, Space};
-use crate::scenario::{Durability, Property, Quorum, Scenario, Schedule, Versioning};
+use crate::scenario::{Durability, Property, Scenario, Schedule, Versioning};
 use crate::seal::Sealed;
 use crate::world::{
     ClusterModel, Envelope, Host, ModelError, Process, Seen, State, Violated, client_of,
@@ -94,10 +94,7 @@ impl ActorEncoding {
         refuse(scenario.cluster.reap.is_on(), "wait that messages do not outlive", cluster)?;
         // Its timers fire for ever, and its network keeps every copy of what they send.
         let exchanges = scenario.cluster.anti_entropy.is_on();
-        let mut quorums = scenario.clients.iter().flatten().map(|step| step.quorum);
-        let is_sloppy = scenario.cluster.quorum == Quorum::Sloppy
-            || quorums.any(|quorum| quorum == Some(Quorum::Sloppy));
-        let hands_off = is_sloppy && scenario.cluster.handoff.is_on();
+        let hands_off = scenario.asks_sloppily() && scenario.cluster.handoff.is_on();
         refuse(exchanges || hands_off, "end of work that is done in the background", cluster)?;
         Ok(ActorEncoding { model: ClusterModel::new(scenario)?, has_timers: true })
     }

@@ -6,7 +6,9 @@ use super::state::{State, Violated};
 use crate::explore::{Agreement, Known, Marks, Space};
 use crate::scenario::{Mechanism, Property};
 use dynamo_protocol::door::{Effect, Ignored, Note};
+use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::Message;
+use dynamo_protocol::node::Node;
 
 impl Space for ClusterModel {
     type State = State;
@@ -26,9 +28,18 @@ impl Space for ClusterModel {
         {
             marks.add(Mechanism::BufferLost as u32);
         }
-        self.explain(state, action, &mut |_, effects| {
+        let after = self.explain(state, action, &mut |_, effects| {
             effects.0.iter().filter_map(reached).for_each(|it| marks.add(it as u32));
-        })
+        });
+        // Its note says whose copies are merged, not that these are enough.
+        if let Action::Deliver(envelope) = action
+            && let Message::Page { .. } = envelope.message
+            && is_whole(&after, envelope.to)
+            && !is_whole(state, envelope.to)
+        {
+            marks.add(Mechanism::Resynchronised as u32);
+        }
+        after
     }
 
     fn violated(&self, state: &State) -> Violated {
@@ -61,6 +72,10 @@ impl Space for ClusterModel {
     }
 }
 
+fn is_whole(state: &State, node: NodeId) -> bool {
+    state.up(node).is_some_and(Node::is_whole)
+}
+
 /// The mechanism that an effect shows to be reached, if any.
 fn reached(effect: &Effect) -> Option<Mechanism> {
     match effect {
@@ -77,9 +92,8 @@ fn reached(effect: &Effect) -> Option<Mechanism> {
             Note::FallbackRead(_) => Some(Mechanism::FallbackRead),
             Note::FallbackPut(_) => Some(Mechanism::FallbackPut),
             Note::Exchanged(_) => Some(Mechanism::ObjectExchanged),
-            Note::Resynchronised(_) => Some(Mechanism::Resynchronised),
             Note::Reaped => Some(Mechanism::Reaped),
-            Note::Trusts(_) | Note::Ignored(_) => None,
+            Note::Resynchronised(_) | Note::Trusts(_) | Note::Ignored(_) => None,
         },
         _ => None,
     }
