@@ -32,7 +32,7 @@ fn replicate(value_bytes: usize) -> Frame {
     let object = scheme.put(&scheme.empty_object(), &context, NodeId(1), new, written);
     let (key, durability) = (Key::from("0123456789abcdef"), Durability::Durable);
     let message = Message::Replicate { id, key, object, home: None, durability };
-    Frame::Peer { from: NodeId(1), message }
+    Frame::Peer { from: NodeId(1), view: Default::default(), message }
 }
 
 fn receive(datagrams: &[Vec<u8>], fragments: &mut Fragments, now: Instant) -> Option<Frame> {

@@ -9,6 +9,7 @@ use common::*;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use dynamo_protocol::door::{Input, Timer};
 use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::membership::View;
 use dynamo_protocol::message::{Message, Request};
 use dynamo_protocol::versions::Object;
 use std::hint::black_box;
@@ -52,7 +53,7 @@ fn after(request: Request) -> Host {
 fn all(bencher: &mut Criterion) {
     let ambient = owner().ambient;
     let client = |request| Input::Client { request, ambient };
-    let peer = |message| Input::Peer { from: NodeId(1), message, ambient };
+    let peer = |message| Input::Peer { from: NodeId(1), view: View::default(), message, ambient };
     let over = || Some(owner().copy().expect("a copy").context());
     let put = || write(1, over(), Some(&value()));
     let (owner, other) = (owner(), USUAL.node(3));

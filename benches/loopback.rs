@@ -50,8 +50,8 @@ fn start(folder: &std::path::Path) -> (Vec<SocketAddr>, Vec<(Stopper, JoinHandle
         let server = Server::open(&config, true).expect("free ports from 17400 on");
         let stopper = server.stopper();
         let run = move || match server.run() {
-            Ok(counters) => format!("{} {counters}", config.node),
-            Err(error) => format!("{} failed: {error}", config.node),
+            Ok(counters) => format!("{} {counters}", config.name()),
+            Err(error) => format!("{} failed: {error}", config.name()),
         };
         (stopper, std::thread::spawn(run))
     });
@@ -134,7 +134,7 @@ impl Load {
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let length = self.socket.recv(&mut buffer).ok()?;
         match codec::decode(&buffer[HEADER_BYTES..length]).expect("a frame") {
-            Frame::Reply { id, answer } => Some((id, answer)),
+            Frame::Reply { id, answer, .. } => Some((id, answer)),
             other => panic!("{other:?}"),
         }
     }

@@ -176,8 +176,8 @@ impl Report {
 }
 
 /// What no scenario can ask yet, so that no verdict speaks of it.
-pub const NEVER_COVERED: &str = "changes of membership, clocks that disagree, requests and answers \
-                                 lost or repeated between client and node";
+pub const NEVER_COVERED: &str =
+    "clocks that disagree, requests and answers lost or repeated between client and node";
 
 impl Report {
     /// The cluster under which a property was judged: `linearizable` has a pass of its own.
@@ -191,9 +191,18 @@ impl Report {
         let scenario = self.model.scenario();
         let faults = scenario.faults;
         let steps: usize = scenario.clients.iter().map(Vec::len).sum();
+        let changes = scenario.membership.as_ref().map_or(String::new(), |membership| {
+            let orders: usize = membership.operators.iter().map(Vec::len).sum();
+            let pairs: Vec<String> = membership.gossips.iter().map(ToString::to_string).collect();
+            let gossips = match pairs.is_empty() {
+                true => "gossips begun by all".into(),
+                false => format!("gossips begun {} only", pairs.join(" ")),
+            };
+            format!(", {orders} orders of operators, {gossips}, one at a time")
+        });
         format!(
             "{} nodes, {} keys, {} clients with {steps} steps and one final read, {} crashes, \
-             {} drops, {} duplicates, {} premature timeouts, {} lost disks, {} partitions",
+             {} drops, {} duplicates, {} premature timeouts, {} lost disks, {} partitions{changes}",
             scenario.cluster.nodes,
             self.model.plan().keys().len(),
             scenario.clients.len(),
@@ -208,7 +217,9 @@ impl Report {
 
     /// The kinds of fault that the scenario gives no budget, so that they cannot happen.
     pub fn excluded(&self) -> Vec<&'static str> {
-        let faults = self.model.scenario().faults;
+        let scenario = self.model.scenario();
+        let faults = scenario.faults;
+        let changes = u8::from(scenario.membership.is_some());
         let kinds = [
             ("crashes", faults.crashes),
             ("drops", faults.drops),
@@ -216,6 +227,7 @@ impl Report {
             ("premature timeouts", faults.timeouts),
             ("lost disks", faults.disk_losses),
             ("partitions", faults.partitions),
+            ("changes of the layout", changes),
         ];
         kinds.into_iter().filter(|(_, budget)| *budget == 0).map(|(kind, _)| kind).collect()
     }
@@ -252,6 +264,14 @@ impl Report {
         for (client, steps) in scenario.clients.iter().enumerate() {
             let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
             lines.push(format!("client    c{client}: {}", steps.join(", ")));
+        }
+        if let Some(membership) = &scenario.membership {
+            let founders = membership.founders;
+            lines.push(format!("members   the first {founders} of the nodes"));
+            for (operator, orders) in membership.operators.iter().enumerate() {
+                let orders: Vec<String> = orders.iter().map(ToString::to_string).collect();
+                lines.push(format!("operator  {operator}: {}", orders.join(", ")));
+            }
         }
         lines.push(format!("bounds    {}", self.bounds()));
         lines.push(format!("excluded  {}", self.excluded().join(", ")));

@@ -6,13 +6,14 @@ use dynamo::wire::codec::{
     MAX_PEER_FRAME_BYTES, Refused,
 };
 use dynamo::wire::fragments::{Fragments, Limits};
-use dynamo::wire::status::{Digests, Status};
+use dynamo::wire::status::{Digests, Members, Status};
 use dynamo_protocol::config::Quorum;
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::limits;
+use dynamo_protocol::membership::{Command, LayoutHash, Membership, Phase, Step, View};
 use dynamo_protocol::merkle::{Hash, Path, TreeNode};
 use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Replicas, Request, Round};
-use dynamo_protocol::ring::RangeId;
+use dynamo_protocol::ring::{Layout, Member, RangeId};
 use dynamo_protocol::store::Durability;
 use dynamo_protocol::versions::{
     Actor, Context, Dot, Epoch, Incarnation, NewVersion, Object, Stamp, Versioning, Written,
@@ -20,6 +21,7 @@ use dynamo_protocol::versions::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const LIMITS: Limits = Limits {
@@ -180,31 +182,100 @@ fn status() -> impl Strategy<Value = Status> {
     let counters = proptest::collection::btree_map("[a-z]{1,9}", any::<u64>(), 0..4);
     let suspects = vec(any::<u64>().prop_map(NodeId), 0..4);
     let ranges = vec((range(), hash()), 0..99);
-    (any::<(u64, bool, u64, bool)>(), suspects, ranges, counters).prop_map(
-        |((hints, synchronised, pending, faults), suspects, ranges, counters)| Status {
-            hints,
-            synchronised,
-            suspects,
-            pending,
-            faults,
-            ranges,
-            counters,
+    let members = proptest::option::of(members().prop_map(Box::new));
+    let numbers = any::<(u64, bool, u64, bool, Option<(u64, u64)>)>();
+    (numbers, suspects, ranges, counters, members).prop_map(
+        |((hints, synchronised, pending, faults, stored), suspects, ranges, counters, members)| {
+            Status {
+                hints,
+                synchronised,
+                suspects,
+                pending,
+                faults,
+                ranges,
+                stored,
+                counters,
+                members,
+            }
         },
     )
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let zone = proptest::option::of("[a-z]{1,9}");
+    (any::<u64>(), "[a-z]{1,9}", 1..9u32, zone, "[0-9.:]{0,20}").prop_map(
+        |(id, name, weight, zone, address)| Member { id: NodeId(id), name, weight, zone, address },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let node = || any::<u64>().prop_map(NodeId);
+    prop_oneof![
+        member().prop_map(Step::Join),
+        node().prop_map(Step::Leave),
+        (node(), member()).prop_map(|(old, new)| Step::Replace { old, new }),
+        (node(), any::<u32>()).prop_map(|(node, weight)| Step::Weight { node, weight }),
+        (node(), proptest::option::of("[a-z]{1,9}"))
+            .prop_map(|(node, zone)| Step::Zone { node, zone }),
+        (node(), "[0-9.:]{0,20}").prop_map(|(node, address)| Step::Address { node, address }),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        step().prop_map(Command::Stage),
+        Just(Command::Clear),
+        any::<[u8; 16]>().prop_map(|hash| Command::Commit(LayoutHash(hash))),
+        any::<u64>().prop_map(|node| Command::Down(NodeId(node))),
+    ]
+}
+
+fn members() -> impl Strategy<Value = Members> {
+    let nodes = || proptest::collection::btree_set(any::<u64>().prop_map(NodeId), 0..4);
+    let hints = proptest::collection::btree_map(any::<u64>().prop_map(NodeId), any::<u64>(), 0..4);
+    let flags = any::<(bool, bool, bool)>();
+    (member(), vec(step(), 0..4), nodes(), flags, proptest::option::of(nodes()), hints).prop_map(
+        |(me, staged, awaited, (has_done, is_settling, changes), merged, hints)| {
+            let strategy = dynamo_protocol::ring::Strategy::EqualPartitions { partitions: 8 };
+            let layout = Layout::new(strategy, 1, vec![me.clone()]).unwrap();
+            let mut membership = Membership::founding(layout.clone());
+            if changes {
+                membership = membership.propose(layout).advance();
+            }
+            let membership = Arc::new(membership);
+            Members { me, membership, staged, awaited, has_done, is_settling, merged, hints }
+        },
+    )
+}
+
+fn view() -> impl Strategy<Value = View> {
+    let phase = prop_oneof![Just(Phase::Settled), Just(Phase::Moving), Just(Phase::Reading)];
+    (any::<u64>(), phase, any::<[u8; 16]>()).prop_map(|(version, phase, hash)| View {
+        version,
+        phase,
+        layout: LayoutHash(hash),
+    })
 }
 
 fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         request().prop_map(Frame::Request),
-        (any::<u64>(), prop_oneof![foreground(), background()])
-            .prop_map(|(from, message)| Frame::Peer { from: NodeId(from), message }),
-        (id(), answer()).prop_map(|(id, answer)| Frame::Reply { id, answer }),
+        (any::<u64>(), view(), prop_oneof![foreground(), background()])
+            .prop_map(|(from, view, message)| Frame::Peer { from: NodeId(from), view, message }),
+        (id(), view(), answer()).prop_map(|(id, view, answer)| Frame::Reply { id, view, answer }),
         any::<u64>().prop_map(|nonce| Frame::Ping { nonce }),
         any::<(u64, u64)>().prop_map(|(nonce, node)| Frame::Pong { nonce, node: NodeId(node) }),
-        (any::<u64>(), prop_oneof![Just(Digests::Roots), Just(Digests::Objects)])
+        (
+            any::<u64>(),
+            prop_oneof![Just(Digests::Nothing), Just(Digests::Roots), Just(Digests::Objects)]
+        )
             .prop_map(|(nonce, digests)| Frame::Examine { nonce, digests }),
         (any::<u64>(), status())
             .prop_map(|(nonce, status)| Frame::Examined { nonce, status: Box::new(status) }),
+        (any::<u64>(), command().prop_map(Box::new))
+            .prop_map(|(nonce, command)| Frame::Command { nonce, command }),
+        (any::<u64>(), proptest::option::of("[a-z ]{1,40}"))
+            .prop_map(|(nonce, why)| { Frame::Obeyed { nonce, result: why.map_or(Ok(()), Err) } }),
     ]
 }
 
@@ -263,7 +334,8 @@ proptest! {
     #[test]
     fn arbitrary_datagrams_never_panic(mut bytes in vec(any::<u8>(), 0..MAX_DATAGRAM_BYTES + 9), seal in any::<bool>()) {
         if seal && bytes.len() >= HEADER_BYTES {
-            bytes[..4].copy_from_slice(b"dyn\x02");
+            bytes[..4].copy_from_slice(b"dyn\0");
+            bytes[3] = codec::FORMAT_VERSION;
             reseal(&mut bytes);
         }
         let _ = receive(&[bytes]);
@@ -363,7 +435,7 @@ fn largest_object() -> Object {
 fn the_largest_messages_fit_a_frame() {
     let key = || Key(vec![0; limits::MAX_KEY_BYTES]);
     let bytes = |message| {
-        let frame = Frame::Peer { from: NodeId(u64::MAX), message };
+        let frame = Frame::Peer { from: NodeId(u64::MAX), view: Default::default(), message };
         codec::encode(&frame, 1).unwrap().iter().map(Vec::len).sum::<usize>()
     };
     let object = largest_object();

@@ -7,6 +7,7 @@ use dynamo::client::Read;
 use dynamo::wire::codec::{self, Frame, HEADER_BYTES, MAX_DATAGRAM_BYTES};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::limits;
+use dynamo_protocol::membership::View;
 use dynamo_protocol::merkle::{Child, Hash, Path, TreeNode};
 use dynamo_protocol::message::{Answer, Message, Operation, Request, Round};
 use dynamo_protocol::ring::RangeId;
@@ -54,8 +55,9 @@ fn spray(socket: &UdpSocket, node: SocketAddr) {
     let honest = one_datagram(&put(1, "v", None));
     let id = RequestId { client: ClientId(1), sequence: 1 };
     let message = Message::Read { id, key: Key::from("k"), home: None };
-    let spoofed = one_datagram(&Frame::Peer { from: NodeId(1), message });
-    let unexpected = one_datagram(&Frame::Reply { id, answer: Answer::TimedOut });
+    let spoofed = one_datagram(&Frame::Peer { from: NodeId(1), view: Default::default(), message });
+    let unexpected =
+        one_datagram(&Frame::Reply { id, view: Default::default(), answer: Answer::TimedOut });
     let mut damaged = honest.clone();
     *damaged.last_mut().unwrap() ^= 1;
     let mut version = honest.clone();
@@ -212,9 +214,14 @@ fn background(key: &Key, object: &Object) -> Vec<Message> {
     ]
 }
 
-fn send(socket: &UdpSocket, node: SocketAddr, from: NodeId, messages: Vec<Message>) {
+fn send(
+    socket: &UdpSocket,
+    (node, view): (SocketAddr, View),
+    from: NodeId,
+    messages: Vec<Message>,
+) {
     for (message, name) in messages.into_iter().zip(0..) {
-        for datagram in codec::encode(&Frame::Peer { from, message }, name).unwrap() {
+        for datagram in codec::encode(&Frame::Peer { from, view, message }, name).unwrap() {
             socket.send_to(&datagram, node).unwrap();
         }
     }
@@ -225,21 +232,25 @@ fn send(socket: &UdpSocket, node: SocketAddr, from: NodeId, messages: Vec<Messag
 #[test]
 fn forged_background_messages_do_no_harm() {
     let mut cluster = Cluster::start(3, 3, 2, 2);
-    let (node, key) = (cluster.address(0), Key::from("k"));
+    let view = cluster.status(0).members.expect("a layout").membership.view();
+    let (node, key) = ((cluster.address(0), view), Key::from("k"));
     let mut client = cluster.client(0);
     wait_until("a put", || client.put(&key, Value::from("honest"), None).is_ok());
     let copies = |cluster: &Cluster| [0, 2].map(|node| cluster.status(node).ranges);
     wait_until("the copies agree", || copies(&cluster)[0] == copies(&cluster)[1]);
     let before = cluster.status(0);
 
-    // From a stranger: even what is sound is refused.
+    // From a stranger's address even what is sound is refused, and the core listens to no stranger.
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let sound = background(&key, &forged(Versioning::Dotted));
     let count = sound.len() as u64;
     send(&stranger, node, NodeId(1), sound.clone());
     send(&stranger, node, NodeId(99), sound);
     wait_until("all have come", || {
-        cluster.status(0).counters.get("refused-spoofed") == Some(&(2 * count))
+        let counters = cluster.status(0).counters;
+        ["refused-spoofed", "ignored-stranger"]
+            .iter()
+            .all(|name| counters.get(*name) == Some(&count))
     });
     assert_eq!(cluster.status(0).ranges, before.ranges);
 

@@ -2,11 +2,17 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Output};
 
 fn ring(arguments: &str) -> Output {
+    ring_in(Path::new("."), arguments)
+}
+
+fn ring_in(folder: &Path, arguments: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dynamo"));
-    command.arg("ring").args(arguments.split_whitespace()).output().expect("dynamo runs")
+    command.current_dir(folder).arg("ring").args(arguments.split_whitespace());
+    command.output().expect("dynamo runs")
 }
 
 /// What it prints when all is well.
@@ -120,10 +126,82 @@ fn help_has_examples_that_work() {
     let help = text("--help");
     let examples: Vec<_> =
         help.lines().filter_map(|l| l.trim().strip_prefix("dynamo ring ")).collect();
-    assert_eq!(examples.len(), 4, "{help}");
+    assert_eq!(examples.len(), 5, "{help}");
+    let folder = tempfile::tempdir().unwrap();
     for example in examples {
-        text(example);
+        let output = ring_in(folder.path(), example);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{example}: {errors}");
     }
+    let picture = std::fs::read_to_string(folder.path().join("balance.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+    let circles = picture.matches("<circle").count();
+    assert_eq!(circles, 31, "ten of the paper's for each strategy, and one in the legend");
+}
+
+/// What `--balance` says of strategies 1, 2 and 3 at each size of the metadata.
+fn balance(arguments: &str, what: &str) -> Vec<[f64; 3]> {
+    let answer = json(&format!("--balance {arguments}"));
+    let points = answer["points"].as_array().expect("a list");
+    let of = |point: &Value| {
+        ["strategy_1", "strategy_2", "strategy_3"].map(|s| point[s][what].as_f64().unwrap())
+    };
+    points.iter().map(of).collect()
+}
+
+#[test]
+fn balance_is_that_of_figure_8() {
+    let (ours, paper) = (balance("", "efficiency"), balance("--rings 1", "paper"));
+    assert_eq!((ours.len(), paper.len()), (10, 10));
+    assert_eq!(
+        (paper[0], paper[6], paper[9]),
+        ([0.52, 0.53, 0.86], [0.91, 0.88, 0.97], [0.96, 0.84, 0.99])
+    );
+    for (at, (ours, paper)) in ours.iter().zip(&paper).enumerate() {
+        for (ours, paper) in ours.iter().zip(paper) {
+            // Ten rings stray from the mean of all by up to 0.02, the paper's one point does too.
+            assert!((ours - paper).abs() < 0.03, "point {at}: {ours}, the paper has {paper}");
+        }
+        let [first, second, third] = *ours;
+        assert!(third > first && third > second, "strategy 3 is best: {ours:?}");
+    }
+    for strategy in [0, 2] {
+        let rises = ours.windows(2).all(|pair| pair[0][strategy] < pair[1][strategy]);
+        assert!(rises, "strategies 1 and 3 gain from more metadata: {ours:?}");
+    }
+    let second: Vec<f64> = ours.iter().map(|point| point[1]).collect();
+    let peak = second.iter().copied().fold(0.0, f64::max);
+    assert!(second[..6].is_sorted() && second[5..8].contains(&peak), "rises: {second:?}");
+    assert!(second[9] < peak - 0.02 && second[9] < second[8], "and falls: {second:?}");
+}
+
+#[test]
+fn balance_of_other_clusters() {
+    // With one replica nothing but the owner counts, and strategy 3 deals out evenly.
+    for [first, second, third] in balance("--n 1 --rings 1", "efficiency") {
+        assert!(third > 1.0 - 1e-9 && third <= 1.0, "{third}");
+        assert!(first < 0.99 && second < 0.99, "{first} {second}");
+    }
+    // Where everyone stores everything, all is even.
+    for efficiency in balance("--members 4 --n 4 --rings 1", "efficiency").as_flattened() {
+        assert!((efficiency - 1.0).abs() < 1e-9, "{efficiency}");
+    }
+    let answer = json("--balance --members 8 --rings 1 --partitions 64");
+    let point = &answer["points"][3];
+    assert_eq!((&point["tokens"], &point["metadata"]), (&16.into(), &128.into()));
+    assert_eq!(point["strategy_2"]["partitions"], 64);
+    assert_eq!(point["strategy_3"]["partitions"], 128);
+    assert_eq!(point["strategy_1"]["paper"], Value::Null, "the paper has 30 nodes");
+    let table = text("--balance --members 8 --rings 1");
+    assert!(!table.contains("paper") && table.contains("S=8 N=3"), "{table}");
+}
+
+#[test]
+fn balance_follows_from_the_seed() {
+    let one = |seed| text(&format!("--balance --members 6 --rings 2 --seed {seed}"));
+    assert_eq!(one(5), one(5));
+    let numbers = |seed| balance(&format!("--members 6 --rings 2 --seed {seed}"), "efficiency");
+    assert_ne!(numbers(5), numbers(6));
 }
 
 #[test]
@@ -140,13 +218,28 @@ fn bad_input_is_refused_in_one_sentence() {
         ("--node A:2 --n 1 --strategy 1 --tokens 4096", "8192 tokens"),
         ("--node A --n 1 --tokens 8", "--tokens means nothing under strategy 3"),
         ("--node A --n 1 --strategy 1 --partitions 8", "--partitions means nothing"),
+        ("--balance --members 2", "N is 3, but there are 2 members"),
+        ("--balance --partitions 8", "8 partitions are too few for 30 members"),
+        ("--balance --members 4 --rings 1 --svg no/such/x.svg", "cannot write the plot to no/such"),
         ("--node A --n 1 --down Z", "--down names \"Z\", which is no node; use one of A"),
     ] {
         let message = refusal(arguments);
         assert!(message.contains(complaint), "{arguments}: {message}");
         assert_eq!(message.trim_end().lines().count(), 1, "{arguments}: {message}");
     }
-    for arguments in ["--node :1", "--node A:heavy", "--strategy 4 --node A", "--nodes A"] {
+    for arguments in [
+        "--node :1",
+        "--node A:heavy",
+        "--strategy 4 --node A",
+        "--nodes A",
+        "--members 5",
+        "--node A B C --svg no/such/x.svg",
+        "--node A B C --seed 1",
+        "--balance --node A B C",
+        "--balance --strategy 1",
+        "--balance --members 257",
+        "--balance --rings 0",
+    ] {
         assert!(refusal(arguments).contains("error:"), "{arguments}");
     }
 }

@@ -30,12 +30,22 @@ named! {
         FallbackPut = "fallback-put",
         /// Anti-entropy moved an object.
         ObjectExchanged = "object-exchanged",
-        /// A node recovered from the loss of its disk.
+        /// A node recovered from the loss of its disk, or fetched what it is to own.
         Resynchronised = "resynchronised",
         /// A tombstone was removed.
         Reaped = "reaped",
         /// Buffered writes were lost.
         BufferLost = "buffer-lost",
+        /// Data began to move to new owners.
+        LayoutMoves = "layout-moves",
+        /// A change of the layout came to its end.
+        LayoutChanged = "layout-changed",
+        /// A request of another view was not served.
+        OtherViewRefused = "other-view-refused",
+        /// An old owner gave up its copy.
+        CopyDropped = "copy-dropped",
+        /// A hint went to a key's new owners.
+        HintRehomed = "hint-rehomed",
     }
 }
 
@@ -58,10 +68,17 @@ impl Mechanism {
             Mechanism::FallbackPut => "A fallback coordinated a put.",
             Mechanism::ObjectExchanged => "Anti-entropy moved an object.",
             Mechanism::Resynchronised => {
-                "A node that lost its disk has merged enough from the others."
+                "A node has merged from the others what it lost or is to own."
             }
             Mechanism::Reaped => "A tombstone that every replica held was removed.",
             Mechanism::BufferLost => "A crash lost buffered writes.",
+            Mechanism::LayoutMoves => "Data began to move to new owners.",
+            Mechanism::LayoutChanged => "A change of the layout came to its end.",
+            Mechanism::OtherViewRefused => {
+                "A node did not serve a request that was made under other layouts."
+            }
+            Mechanism::CopyDropped => "An old owner removed a copy that its successors hold.",
+            Mechanism::HintRehomed => "A hint went to the new owners of its key.",
         }
     }
 
@@ -106,8 +123,17 @@ impl Mechanism {
             M::ObjectExchanged if !cluster.anti_entropy.is_on() => {
                 Some(("anti-entropy is `off`", "set anti-entropy to `on`"))
             }
-            M::Resynchronised if faults.disk_losses == 0 => {
+            M::Resynchronised if faults.disk_losses == 0 && scenario.membership.is_none() => {
                 Some(("no disk is lost", "set disk-losses to at least 1"))
+            }
+            M::LayoutMoves
+            | M::LayoutChanged
+            | M::OtherViewRefused
+            | M::CopyDropped
+            | M::HintRehomed
+                if scenario.membership.is_none() =>
+            {
+                Some(("nobody orders a change of the layout", "add a `[membership]` table"))
             }
             M::Reaped if !cluster.reap.is_on() => Some(("reap is `off`", "set reap to `on`")),
             M::BufferLost if cluster.durability == Durability::Durable => {

@@ -27,6 +27,11 @@
 //! # get, put, put-blind or delete, a key, and optionally the node asked and this request's quorum
 //! steps = ["get k", "put k@0", "get k sloppy", "put k@1 strict"]
 //!
+//! [membership]                 # without it all nodes are members, and stay so
+//! founders = 3                 # the first so many of the nodes are members at first
+//! operators = [["leave 2@0"]]  # a list each; also "join 3@0", "replace 1 3@0", "down 1@0"
+//! gossips = ["0-1", "0-2"]     # who begins gossips with whom; by default all with all
+//!
 //! [faults]                     # total budgets
 //! crashes = 1                  # also: drops, duplicates, timeouts, disk-losses, partitions
 //!
@@ -41,6 +46,7 @@
 mod cluster;
 mod error;
 mod mechanism;
+mod membership;
 mod names;
 mod parse;
 mod print;
@@ -51,6 +57,7 @@ mod table;
 pub use cluster::{Cluster, Durability, Faults, Quorum, ReadRepair, Switch, Versioning};
 pub use error::{Problem, ScenarioError};
 pub use mechanism::Mechanism;
+pub use membership::{Gossip, MAX_OPERATORS, Membership, Move, Order};
 pub use properties::{Expectation, Property};
 pub use steps::{Op, Put, Step};
 
@@ -116,6 +123,8 @@ pub struct Scenario {
     pub cluster: Cluster,
     /// One script a client, none of them empty.
     pub clients: Vec<Vec<Step>>,
+    /// Changes of the layout; without it all nodes are members, and stay so.
+    pub membership: Option<Membership>,
     /// What may go wrong, and how often.
     pub faults: Faults,
     /// What the exploration must have met somewhere, so that a verdict that holds is not empty; in
@@ -175,6 +184,11 @@ impl Scenario {
         blake3::hash(print::bare(self).as_bytes()).to_hex().to_string()
     }
 
+    /// How many nodes are members at first.
+    pub fn founders(&self) -> u8 {
+        self.membership.as_ref().map_or(self.cluster.nodes, |membership| membership.founders)
+    }
+
     /// The keys, each once, in the order of their first use.
     pub fn keys(&self) -> Vec<&str> {
         let mut keys = Vec::new();
@@ -224,6 +238,7 @@ impl Scenario {
                 vec![step(Op::Get, 0), step(Op::Put, 0)],
                 vec![step(Op::Get, 1), step(Op::Get, 1)],
             ],
+            membership: None,
             faults,
             reaches: Vec::new(),
             expect: ask_all(),

@@ -1,9 +1,10 @@
 //! From the text of a scenario file to a [`Scenario`].
 
 use super::{
-    Cluster, Durability, Expectation, FORMAT, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_FILE_BYTES,
-    MAX_NOTE_CHARS, MAX_PUTS, MAX_STEPS, MAX_TITLE_CHARS, Mechanism, Problem, Property, Quorum,
-    ReadRepair, Scenario, ScenarioError, Schedule, Step, Switch, Tier, Versioning, ask_all,
+    Cluster, Durability, Expectation, FORMAT, Faults, Gossip, MAX_BUDGET, MAX_CLIENTS,
+    MAX_FILE_BYTES, MAX_NOTE_CHARS, MAX_OPERATORS, MAX_PUTS, MAX_STEPS, MAX_TITLE_CHARS, Mechanism,
+    Membership, Order, Problem, Property, Quorum, ReadRepair, Scenario, ScenarioError, Schedule,
+    Step, Switch, Tier, Versioning, ask_all,
     cluster::check_sizes,
     names,
     table::{Located, Source, Table, text_of, wrong_type},
@@ -11,7 +12,17 @@ use super::{
 use toml::de::DeTable;
 
 const ROOT_KEYS: &[&str] = &[
-    "format", "title", "schedule", "tier", "f", "note", "reaches", "cluster", "client", "faults",
+    "format",
+    "title",
+    "schedule",
+    "tier",
+    "f",
+    "note",
+    "reaches",
+    "cluster",
+    "client",
+    "membership",
+    "faults",
     "expect",
 ];
 const CLUSTER_KEYS: &[&str] = &[
@@ -29,6 +40,7 @@ const CLUSTER_KEYS: &[&str] = &[
     "reap",
 ];
 const CLIENT_KEYS: &[&str] = &["steps"];
+const MEMBERSHIP_KEYS: &[&str] = &["founders", "operators", "gossips"];
 const FAULT_KEYS: &[&str] =
     &["crashes", "drops", "duplicates", "timeouts", "disk-losses", "partitions"];
 
@@ -37,6 +49,7 @@ const SCHEMA: &[(&str, &[&str])] = &[
     ("at the top of the file, above the first table", ROOT_KEYS),
     ("in [cluster]", CLUSTER_KEYS),
     ("in [[client]]", CLIENT_KEYS),
+    ("in [membership]", MEMBERSHIP_KEYS),
     ("in [faults]", FAULT_KEYS),
 ];
 
@@ -57,6 +70,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
         note: note(&root)?,
         clients: clients(&root, cluster.nodes)?,
         faults: faults(&root, &cluster)?,
+        membership: membership(&root, &cluster)?,
         reaches: Vec::new(),
         expect: expect(&root)?,
         cluster,
@@ -230,6 +244,53 @@ fn step(source: Source<'_>, value: &Located<'_>, nodes: u8) -> Result<Step, Scen
             format!("the cluster's nodes are numbered 0 to {}", nodes - 1),
         ))),
         _ => Ok(step),
+    }
+}
+
+fn membership(root: &Table<'_>, cluster: &Cluster) -> Result<Option<Membership>, ScenarioError> {
+    let Some(value) = root.get("membership") else { return Ok(None) };
+    let table = Table::of(root.source, "[membership]", value)?;
+    table.only(MEMBERSHIP_KEYS, SCHEMA)?;
+    let founders = table.bounded("founders", cluster.n, cluster.nodes)?.unwrap_or(cluster.nodes);
+    let mut operators = Vec::new();
+    for list in table.array("operators", "[[\"join 3@0\"]]")? {
+        let Some(orders) = list.get_ref().as_array() else {
+            let help = "write a list of orders for each operator, such as `[[\"join 3@0\"]]`";
+            return Err(table.problem_with("operators", wrong_type("an operator", list, help)));
+        };
+        let order = |value| order(root.source, value, cluster.nodes);
+        operators.push(orders.iter().map(order).collect::<Result<Vec<Order>, _>>()?);
+    }
+    if operators.len() > MAX_OPERATORS || operators.iter().any(|list| list.len() > MAX_OPERATORS) {
+        let message = format!("there are more than {MAX_OPERATORS} operators, or orders of one");
+        return Err(
+            table.problem_with("operators", Problem::new(message, "ask a smaller question"))
+        );
+    }
+    let mut gossips = Vec::new();
+    for value in table.array("gossips", "[\"0-1\"]")? {
+        let fail = |problem| root.source.problem_at(value.span().start, problem);
+        let pair: Gossip = text_of(root.source, "a gossip", value)?.parse().map_err(fail)?;
+        if pair.0.max(pair.1) >= cluster.nodes || pair.0 == pair.1 {
+            let message = format!("gossip `{pair}` names no two nodes");
+            let help = format!("the cluster's nodes are numbered 0 to {}", cluster.nodes - 1);
+            return Err(fail(Problem::new(message, help)));
+        }
+        gossips.push(pair);
+    }
+    Ok(Some(Membership { founders, operators, gossips }))
+}
+
+fn order(source: Source<'_>, value: &Located<'_>, nodes: u8) -> Result<Order, ScenarioError> {
+    let fail = |problem| source.problem_at(value.span().start, problem);
+    let order: Order = text_of(source, "an order", value)?.parse().map_err(fail)?;
+    let missing = order.nodes().find(|&node| node >= nodes);
+    match missing {
+        Some(node) => Err(fail(Problem::new(
+            format!("order `{order}` names node {node}, which does not exist"),
+            format!("the cluster's nodes are numbered 0 to {}", nodes - 1),
+        ))),
+        None => Ok(order),
     }
 }
 

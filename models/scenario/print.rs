@@ -40,6 +40,7 @@ pub(super) fn bare(scenario: &Scenario) -> String {
 fn join(scenario: &Scenario, write: impl Fn(&[Line], &mut String)) -> String {
     let mut blocks = vec![head(scenario), reaches(scenario), cluster(scenario)];
     blocks.extend(clients(scenario));
+    blocks.push(membership(scenario));
     blocks.push(faults(scenario));
     blocks.push(expect(scenario));
     let mut text = String::new();
@@ -152,6 +153,26 @@ fn clients(scenario: &Scenario) -> impl Iterator<Item = Vec<Line>> {
         vec![plain("[[client]]"), line(steps, &comment)]
     };
     scenario.clients.iter().enumerate().map(script)
+}
+
+/// Nothing if all nodes are members, and stay so.
+fn membership(scenario: &Scenario) -> Vec<Line> {
+    let Some(membership) = &scenario.membership else { return Vec::new() };
+    let quote = |order: &super::Order| format!("\"{order}\"");
+    let orders = |orders: &Vec<_>| orders.iter().map(quote).collect::<Vec<_>>().join(", ");
+    let operators: Vec<String> =
+        membership.operators.iter().map(|list| format!("[{}]", orders(list))).collect();
+    let gossips: Vec<String> =
+        membership.gossips.iter().map(|pair| format!("\"{pair}\"")).collect();
+    let mut lines = vec![
+        plain("[membership]"),
+        line(format!("founders = {}", membership.founders), "members at first"),
+        plain(format!("operators = [{}]", operators.join(", "))),
+    ];
+    if !gossips.is_empty() {
+        lines.push(line(format!("gossips = [{}]", gossips.join(", ")), "no others are begun"));
+    }
+    lines
 }
 
 fn faults(scenario: &Scenario) -> Vec<Line> {

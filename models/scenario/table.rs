@@ -165,6 +165,21 @@ impl<'t> Table<'t> {
         Ok(u8::try_from(value).ok())
     }
 
+    /// The values of the array under `key`; none if there is none.
+    pub(super) fn array(
+        &self,
+        key: &str,
+        example: &str,
+    ) -> Result<impl Iterator<Item = &'t Located<'t>>, ScenarioError> {
+        let array = match self.get(key) {
+            None => None,
+            Some(value) => Some(value.get_ref().as_array().ok_or_else(|| {
+                self.problem_with(key, wrong_type(key, value, &format!("write `{example}`")))
+            })?),
+        };
+        Ok(array.into_iter().flat_map(|array| array.iter()))
+    }
+
     /// The text under `key`.
     pub(super) fn string(&self, key: &str) -> Result<Option<&'t str>, ScenarioError> {
         self.get(key).map(|value| text_of(self.source, key, value)).transpose()

@@ -9,6 +9,7 @@ use ::stateright::actor::{Actor, Id, Out, model_timeout};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Effect, Effects, Input, Start, Timer};
 use dynamo_protocol::ids::{ClientId, NodeId, RequestId};
+use dynamo_protocol::membership::View;
 use dynamo_protocol::message::{Answer, Message, Request};
 use dynamo_protocol::node::Node;
 use dynamo_protocol::store::Record;
@@ -25,7 +26,7 @@ pub enum Msg {
     /// A node answers a client.
     Answer(RequestId, Answer),
     /// A node speaks to a node.
-    Peer(Message),
+    Peer(View, Message),
 }
 
 impl fmt::Debug for Msg {
@@ -33,7 +34,7 @@ impl fmt::Debug for Msg {
         match self {
             Msg::Ask(request) => write!(f, "ask {}: {request}", request.id),
             Msg::Answer(id, answer) => write!(f, "answer {id}: {answer}"),
-            Msg::Peer(message) => write!(f, "{message}"),
+            Msg::Peer(_, message) => write!(f, "{message}"),
         }
     }
 }
@@ -149,7 +150,9 @@ impl DynamoNode {
     {
         for effect in effects {
             match effect {
-                Effect::Send { to, message } => out.send(peer(to), Msg::Peer(message)),
+                Effect::Send { to, view, message } => {
+                    out.send(peer(to), Msg::Peer(view, message));
+                }
                 Effect::Reply { id, answer } => {
                     let client = Id::from(self.nodes + client_of(id.client));
                     out.send(client, Msg::Answer(id, answer));
@@ -208,9 +211,9 @@ impl Actor for DynamoNode {
         let ambient = ambient(state.0.store());
         let input = match msg {
             Msg::Ask(request) => Input::Client { request, ambient },
-            Msg::Peer(message) => {
+            Msg::Peer(view, message) => {
                 let from = NodeId(usize::from(src) as u64);
-                Input::Peer { from, message, ambient }
+                Input::Peer { from, view, message, ambient }
             }
             Msg::Answer(..) => return,
         };

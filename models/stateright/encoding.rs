@@ -91,6 +91,7 @@ impl ActorEncoding {
         refuse(scenario.faults.partitions > 0, "budget of partitions", cluster)?;
         let is_durable = scenario.cluster.durability == Durability::Durable;
         refuse(!is_durable, "buffer that a crash loses", cluster)?;
+        refuse(scenario.membership.is_some(), "change of the layout", cluster)?;
         refuse(scenario.cluster.reap.is_on(), "wait that messages do not outlive", cluster)?;
         // Its timers fire for ever, and its network keeps every copy of what they send.
         let exchanges = scenario.cluster.anti_entropy.is_on();
@@ -182,11 +183,12 @@ pub fn observed(model: &ClusterModel, state: &EncodedState) -> State {
         ParticipantState::Client(_) => None,
     });
     let message = |message: ::stateright::actor::Envelope<&Msg>| match message.msg {
-        Msg::Peer(content) => {
+        Msg::Peer(view, content) => {
             let [from, to] = [message.src, message.dst].map(|id| NodeId(usize::from(id) as u64));
             Some(Sealed::new(Envelope {
                 from,
                 to,
+                view: *view,
                 message: content.clone(),
                 orphan: false,
                 dying: 0,

@@ -1,9 +1,10 @@
 //! What a step did: from the effects of the node that took part, and from the states around it.
 
 use crate::scenario::Property;
-use crate::world::{State, client_of};
+use crate::world::{Envelope, State, client_of};
 use dynamo_protocol::door::{Effect, Effects, Ignored, Note, Timer};
 use dynamo_protocol::ids::{Key, NodeId, RequestId};
+use dynamo_protocol::membership::View;
 use dynamo_protocol::message::{Answer, Message};
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::Object;
@@ -106,6 +107,13 @@ pub enum Event {
         /// The other.
         peer: NodeId,
     },
+    /// A node acts on other layouts than before.
+    Acts {
+        /// The node.
+        node: NodeId,
+        /// Which.
+        view: View,
+    },
     /// A node has not acted upon what it was told.
     Ignores {
         /// The node.
@@ -199,8 +207,10 @@ fn effect_event(
 ) -> Option<Event> {
     Some(match effect {
         // One already in flight is not added twice.
-        Effect::Send { to, ref message } if in_flight(before, node, to, message) => return None,
-        Effect::Send { to, message } => Event::Sends { from: node, to, message, flight },
+        Effect::Send { to, view, ref message } if in_flight(before, node, (to, view), message) => {
+            return None;
+        }
+        Effect::Send { to, message, .. } => Event::Sends { from: node, to, message, flight },
         Effect::Reply { id, answer } => {
             // Nobody hears the answer to a request that its client has given up.
             let done = |state: &State| Some(state.clients[state.client_index(id.client)?].done);
@@ -211,17 +221,16 @@ fn effect_event(
         }
         Effect::SetTimer { timer: timer @ Timer::Straggler(_), .. } => Event::Sets { node, timer },
         Effect::Note(Note::Suspects(peer)) => Event::Suspects { node, peer },
+        Effect::Note(Note::Layout(view)) => Event::Acts { node, view },
         Effect::Note(Note::Trusts(peer)) => Event::Trusts { node, peer },
         Effect::Note(Note::Ignored(why)) => Event::Ignores { node, why },
         Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Note(_) => return None,
     })
 }
 
-fn in_flight(state: &State, from: NodeId, to: NodeId, message: &Message) -> bool {
-    state
-        .network
-        .iter()
-        .any(|e| (e.from, e.to, &e.message) == (from, to, message) && !e.orphan && e.dying == 0)
+fn in_flight(state: &State, from: NodeId, (to, view): (NodeId, View), message: &Message) -> bool {
+    let same = |e: &Envelope| (e.from, e.to, e.view, &e.message) == (from, to, view, message);
+    state.network.iter().any(|e| same(e) && !e.orphan && e.dying == 0)
 }
 
 fn reason(why: Ignored) -> &'static str {
@@ -234,6 +243,9 @@ fn reason(why: Ignored) -> &'static str {
         Ignored::KeyTooLong => "the key is too long",
         Ignored::Stranger => "the sender is no member",
         Ignored::NotAReplica => "it keeps no copy of the key",
+        Ignored::OtherView => "the sender acts on other layouts",
+        Ignored::OtherCluster => "the sender's layout cannot follow from its own",
+        Ignored::BadCommand => "the command cannot be obeyed",
     }
 }
 
@@ -253,6 +265,7 @@ impl fmt::Display for Event {
             Event::Synchronised { node } => write!(f, "{node} counts as a replica again"),
             Event::Sets { node, timer } => write!(f, "{node} sets {timer}"),
             Event::Suspects { node, peer } => write!(f, "{node} suspects {peer}"),
+            Event::Acts { node, view } => write!(f, "{node} acts on {view}"),
             Event::Trusts { node, peer } => write!(f, "{node} trusts {peer} again"),
             Event::Ignores { node, why } => write!(f, "{node} ignores it: {}", reason(*why)),
             Event::Answers { client, answer, .. } => {

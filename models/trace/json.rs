@@ -3,6 +3,7 @@
 use super::Trace;
 use crate::scenario::Scenario;
 use crate::world::{Action, Envelope};
+use dynamo_protocol::membership::Phase;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -71,6 +72,7 @@ pub enum ActionName {
     Partition { far_side: Vec<String> },
     Heal,
     GiveUp { client: String, node: String },
+    Order { operator: usize, node: String, order: String },
 }
 
 /// The stable name of a message in flight.
@@ -84,6 +86,9 @@ pub struct MessageName {
     pub message: String,
     /// All that it says: its canonical encoding (postcard) in hexadecimal.
     pub content: String,
+    /// Which layouts its sender acts on, likewise; left out as long as these are the founding ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// Whether the sender has crashed since.
     pub orphan: bool,
     /// The reapers that have begun to wait since, as a set of bits; left out if there is none.
@@ -171,6 +176,11 @@ impl ActionName {
                 far_side: (0..8).filter(|node| far >> node & 1 == 1).map(node_name).collect(),
             },
             Action::Heal => ActionName::Heal,
+            Action::Order { operator, node, what } => ActionName::Order {
+                operator: *operator,
+                node: node.to_string(),
+                order: what.clone(),
+            },
             Action::GiveUp { client, node } => {
                 ActionName::GiveUp { client: client_name(*client), node: node.to_string() }
             }
@@ -181,11 +191,15 @@ impl ActionName {
 impl MessageName {
     fn of(envelope: &Envelope) -> MessageName {
         let content = postcard::to_allocvec(&envelope.message).expect("encoding to memory");
+        let view = envelope.view;
+        let is_founding = view.version == 0 && view.phase == Phase::Settled;
+        let view = postcard::to_allocvec(&view).expect("encoding to memory");
         MessageName {
             from: envelope.from.to_string(),
             to: envelope.to.to_string(),
             message: envelope.message.to_string(),
             content: hex(&content),
+            view: (!is_founding).then(|| hex(&view)),
             orphan: envelope.orphan,
             dying: envelope.dying,
         }

@@ -52,6 +52,7 @@ fn arrive(trace: &Trace, number: usize, step: &Step, text: &mut String) {
             let _ = writeln!(text, "    Note over {},{last}: {number} {what}", NodeId(0));
         }
         Action::Fire { node, .. }
+        | Action::Order { node, .. }
         | Action::Crash(node)
         | Action::Recover(node)
         | Action::LoseDisk(node)

@@ -45,6 +45,7 @@ impl Log {
                 self.event("network", &step.text, carried.as_ref())
             }
             Action::Fire { node, .. }
+            | Action::Order { node, .. }
             | Action::Crash(node)
             | Action::Recover(node)
             | Action::LoseDisk(node)

@@ -54,6 +54,15 @@ pub enum Action {
     Partition(u8),
     /// All nodes hear each other again.
     Heal,
+    /// An operator gives an order, and its contact obeys.
+    Order {
+        /// The operator.
+        operator: usize,
+        /// Its contact.
+        node: NodeId,
+        /// The order.
+        what: String,
+    },
     /// A client gives up: its node has lost the request.
     GiveUp {
         /// The client.
@@ -68,6 +77,7 @@ impl Action {
     pub fn befalls(&self) -> Option<NodeId> {
         match self {
             Action::Fire { node, .. }
+            | Action::Order { node, .. }
             | Action::Crash(node)
             | Action::Recover(node)
             | Action::LoseDisk(node)
@@ -127,6 +137,7 @@ impl fmt::Display for Action {
                 write!(f, "FAULT partition cuts off {}", far.join(" "))
             }
             Action::Heal => f.write_str("the partition heals"),
+            Action::Order { operator, what, .. } => write!(f, "operator {operator}: {what}"),
             Action::GiveUp { client, node } => write!(f, "c{client} gives up on {node}"),
         }
     }

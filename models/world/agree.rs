@@ -1,6 +1,7 @@
 //! Agreement: what `converges` wants to be reachable from everywhere.
 
 use super::ClusterModel;
+use super::Disk;
 use super::state::{Host, State};
 use crate::explore::Agreement;
 use dynamo_protocol::door::Timer;
@@ -14,9 +15,10 @@ impl ClusterModel {
         if !self.is_whole(state) || !state.network.is_empty() || self.is_unsettled(state) {
             return Agreement::Apart;
         }
+        let Some(member) = self.one_layout(state) else { return Agreement::Apart };
         let mut agreement = Agreement::OnNothing;
         for key in self.plan().keys() {
-            match self.agreed_on(state, key) {
+            match self.agreed_on(state, key, member) {
                 None => return Agreement::Apart,
                 Some(Some(_)) => agreement = Agreement::OnSomething,
                 Some(None) => {}
@@ -25,10 +27,29 @@ impl ClusterModel {
         agreement
     }
 
+    /// A member, if all of them know the same layout and none is on the way to another.
+    fn one_layout<'a>(&self, state: &'a State) -> Option<&'a Node<Disk>> {
+        let known = |node: &Node<Disk>| node.membership().cloned();
+        let first = state.nodes.iter().find_map(|host| host.up())?;
+        let Some(newest) = state
+            .nodes
+            .iter()
+            .filter_map(|host| known(host.up()?))
+            .max_by_key(|membership| membership.version())
+        else {
+            return Some(first);
+        };
+        let is_member = |node: &&Node<Disk>| newest.current().has(node.id());
+        let mut members = state.nodes.iter().filter_map(|host| host.up()).filter(is_member);
+        let settled = newest.change().is_none();
+        let agree = settled && members.clone().all(|node| known(node).as_ref() == Some(&newest));
+        members.next().filter(|_| agree)
+    }
+
     /// What all primaries hold of a key, if it is the same.
-    fn agreed_on(&self, state: &State, key: &Key) -> Option<Option<Record>> {
+    fn agreed_on(&self, state: &State, key: &Key, member: &Node<Disk>) -> Option<Option<Record>> {
         let name = RecordKey::Object(key.clone());
-        let primaries = self.config().ring().preference_list(key).primaries().iter();
+        let primaries = member.owners(key).iter();
         let mut copies = primaries.map(|&node| state.host(node).disk().get(&name));
         let first = copies.next()?;
         copies.all(|copy| copy == first).then_some(first)
@@ -52,6 +73,7 @@ impl ClusterModel {
         (0..).zip(&state.nodes).any(|(node, host)| {
             host.timers.iter().any(|timer| match timer {
                 Timer::Exchange(peer) => self.finds_something(state, NodeId(node), *peer),
+                Timer::Settle => self.settling_matters(state, NodeId(node)),
                 _ => false,
             })
         })

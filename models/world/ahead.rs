@@ -126,6 +126,8 @@ impl ClusterModel {
             // These properties speak of nodes that are down, not of partitions.
             far_side: 0,
             epochs: (0..).zip(&state.epochs).map(epoch).collect(),
+            // Nor do they wait for operators.
+            ordered: vec![u8::MAX; state.ordered.len()],
             violated: Violated::default(),
         };
         for sealed in state.network.iter().filter(|sealed| !is_down(sealed.to)) {

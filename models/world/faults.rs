@@ -9,7 +9,6 @@ use super::state::{Client, Envelope, Host, Process, State};
 use crate::seal::Sealed;
 use dynamo_protocol::door::{Effect, Effects, Input, Start, Timer};
 use dynamo_protocol::ids::{ClientId, NodeId, RequestId};
-use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::store::Store;
 use dynamo_protocol::versions::Incarnation;
@@ -57,7 +56,11 @@ impl ClusterModel {
             Timer::Straggler(id) if self.plan().put_of_request(id).is_some() => id,
             _ => return false,
         };
-        let in_flight = state.network.iter().any(|e| e.message.request() == Some(id));
+        // A request that was refused for its view is begun anew when the news has come.
+        let is_news =
+            |e: &Envelope| network::is_gossip(&e.message) && (e.from == node || e.to == node);
+        let belongs = |e: &Envelope| e.message.request() == Some(id) || is_news(e);
+        let in_flight = state.network.iter().any(|e| belongs(e));
         let worked_on = |host: &Sealed<Host>| {
             host.up().is_some_and(|other| other.id() != node && other.is_pending(id))
         };
@@ -88,6 +91,15 @@ impl ClusterModel {
             }
             // The wait outlives every message that was in flight when it began.
             Timer::Reap => !state.network.iter().any(|envelope| envelope.dies_for(node)),
+            // One gossip at a time.
+            Timer::Gossip(peer) => {
+                let mut network = state.network.iter();
+                self.begins_gossips(node, peer)
+                    && reaches(peer)
+                    && !network.any(|envelope| network::is_gossip(&envelope.message))
+                    && self.gossip_matters(state, node, peer)
+            }
+            Timer::Settle => self.settling_matters(state, node),
         }
     }
 
@@ -97,23 +109,18 @@ impl ClusterModel {
         let Some(starter) = state.up(node) else { return false };
         let effects = starter.clone().handle(Input::Timer(Timer::Exchange(peer)));
         effects.into_iter().any(|effect| match effect {
-            Effect::Send { to, message } if to == peer => {
-                self.is_answered(state, node, peer, message)
+            Effect::Send { to, view, message } if to == peer => {
+                let sent = Envelope { from: node, to, view, message, orphan: false, dying: 0 };
+                self.is_answered(state, sent)
             }
             _ => false,
         })
     }
 
     /// Whether a message, if it came now, would make its receiver say something.
-    pub(super) fn is_answered(
-        &self,
-        state: &State,
-        from: NodeId,
-        to: NodeId,
-        message: Message,
-    ) -> bool {
-        let Some(receiver) = state.up(to) else { return false };
-        let input = Input::Peer { from, message, ambient: self.ambient(state, to) };
+    pub(super) fn is_answered(&self, state: &State, envelope: Envelope) -> bool {
+        let Some(receiver) = state.up(envelope.to) else { return false };
+        let (_, input) = self.deliver(state, &envelope);
         let effects = receiver.clone().handle(input);
         effects.into_iter().any(|effect| matches!(effect, Effect::Send { .. }))
     }

@@ -14,6 +14,7 @@ mod judge;
 mod linear;
 mod network;
 mod observe;
+mod operators;
 mod plan;
 mod space;
 mod state;
@@ -123,6 +124,7 @@ impl ClusterModel {
             ghost: Ghost::new(self.plan.puts(), self.plan.operations(), self.with_history),
             far_side: 0,
             epochs: vec![0; nodes as usize],
+            ordered: vec![0; self.operators().len()],
             violated: Violated::default(),
         }
     }
@@ -131,6 +133,7 @@ impl ClusterModel {
     pub fn actions(&self, state: &State) -> Vec<Action> {
         let mut actions = Vec::new();
         self.client_actions(state, &mut actions);
+        self.orders(state, &mut actions);
         self.network_actions(state, &mut actions);
         self.node_actions(state, &mut actions);
         actions
@@ -194,6 +197,7 @@ impl ClusterModel {
                 after.far_side = *far;
             }
             Action::Heal => after.far_side = 0,
+            Action::Order { operator, .. } => self.order(after, *operator, watch),
             Action::GiveUp { client, .. } => self.give_up(after, *client),
         }
         None
@@ -265,10 +269,11 @@ impl ClusterModel {
 /// the first key is n0, n1, ...
 fn config(scenario: &Scenario, first_key: &Key) -> Result<Config, ModelError> {
     let cluster = &scenario.cluster;
-    let draft = ring(cluster.n, (0..u64::from(cluster.nodes)).collect())?;
+    let founders = u64::from(scenario.founders());
+    let draft = Ring::new(&layout(cluster.n, (0..founders).collect())?);
     let walk: Vec<u64> = draft.preference_list(first_key).all().iter().map(|n| n.0).collect();
     let rank = |member: u64| walk.iter().position(|&m| m == member).unwrap_or(0) as u64;
-    let ring = ring(cluster.n, (0..u64::from(cluster.nodes)).map(rank).collect())?;
+    let layout = layout(cluster.n, (0..founders).map(rank).collect())?;
     let versioning = match cluster.versioning {
         scenario::Versioning::Dotted => Versioning::Dotted,
         scenario::Versioning::VectorClock { limit } => Versioning::VectorClock { limit },
@@ -289,8 +294,10 @@ fn config(scenario: &Scenario, first_key: &Key) -> Result<Config, ModelError> {
             scenario::Durability::OneDurable => DurabilityMode::OneDurable,
         },
         reap: cluster.reap.is_on(),
+        gossip: scenario.membership.is_some(),
     };
-    Ok(Config::new(ring, cluster.r, cluster.w, versioning, read_repair)?.with(failures)?)
+    let config = Config::founded_on(layout, cluster.r, cluster.w, versioning, read_repair)?;
+    Ok(config.with(failures)?)
 }
 
 fn quorum(quorum: scenario::Quorum) -> Quorum {
@@ -303,15 +310,16 @@ fn quorum(quorum: scenario::Quorum) -> Quorum {
 /// Partitions of a model's ring: enough that several keys get different lists.
 const PARTITIONS: u32 = 64;
 
-/// A ring of members A, B, ..., with the given numbers.
-fn ring(n: u8, ids: Vec<u64>) -> Result<Ring, LayoutError> {
+/// Members A, B, ..., with the given numbers.
+fn layout(n: u8, ids: Vec<u64>) -> Result<Layout, LayoutError> {
     let member = |(index, id): (usize, u64)| Member {
         id: NodeId(id),
         name: char::from(b'A' + index as u8).to_string(),
         weight: 1,
         zone: None,
+        address: String::new(),
     };
     let members = ids.into_iter().enumerate().map(member).collect();
     let strategy = Strategy::EqualPartitions { partitions: PARTITIONS };
-    Ok(Ring::new(&Layout::new(strategy, n, members)?))
+    Layout::new(strategy, n, members)
 }

@@ -30,8 +30,8 @@ impl ClusterModel {
     }
 
     pub(super) fn deliver(&self, state: &State, envelope: &Envelope) -> (NodeId, Input) {
-        let Envelope { from, to, message, .. } = envelope.clone();
-        (to, Input::Peer { from, message, ambient: self.ambient(state, to) })
+        let Envelope { from, to, view, message, .. } = envelope.clone();
+        (to, Input::Peer { from, view, message, ambient: self.ambient(state, to) })
     }
 
     /// Takes messages out of the network that can never matter again: answers to a request that is
@@ -47,9 +47,13 @@ impl ClusterModel {
         if state.network.iter().any(|envelope| compares(&envelope.message)) {
             let network = std::mem::take(&mut state.network);
             let matters = |envelope: &Sealed<Envelope>| {
-                let Envelope { from, to, message, .. } = &**envelope;
-                !compares(message) || self.is_answered(state, *from, *to, message.clone())
+                !compares(&envelope.message) || self.is_answered(state, (**envelope).clone())
             };
+            state.network = network.into_iter().filter(matters).collect();
+        }
+        if self.scenario().membership.is_some() {
+            let network = std::mem::take(&mut state.network);
+            let matters = |envelope: &Sealed<Envelope>| self.view_matters(state, envelope);
             state.network = network.into_iter().filter(matters).collect();
         }
         let nodes = &state.nodes;
@@ -63,6 +67,11 @@ impl ClusterModel {
             _ => true,
         });
     }
+}
+
+/// Whether a message tells about layouts.
+pub(super) fn is_gossip(message: &Message) -> bool {
+    matches!(message, Message::Gossip { .. } | Message::News(_))
 }
 
 /// Whether a message belongs to an exchange of two owners, or to filling a lost disk.
@@ -96,8 +105,8 @@ pub(super) fn apply(
     let mut reply = None;
     for effect in effects {
         match effect {
-            Effect::Send { to, message } => {
-                state.send(Envelope { from, to, message, orphan: false, dying: 0 });
+            Effect::Send { to, view, message } => {
+                state.send(Envelope { from, to, view, message, orphan: false, dying: 0 });
             }
             Effect::Reply { id, answer } => reply = Some((id, answer)),
             Effect::SetTimer { timer, .. } => {

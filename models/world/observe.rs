@@ -84,6 +84,7 @@ impl ClusterModel {
             ghost: Ghost::new(self.plan().puts(), self.plan().operations(), false),
             far_side: 0,
             epochs: vec![0; count],
+            ordered: Vec::new(),
             violated: Violated::default(),
         }
     }

@@ -7,6 +7,7 @@ use crate::explore::{Agreement, Known, Marks, Space};
 use crate::scenario::{Mechanism, Property};
 use dynamo_protocol::door::{Effect, Ignored, Note};
 use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::membership::Phase;
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 
@@ -93,6 +94,14 @@ fn reached(effect: &Effect) -> Option<Mechanism> {
             Note::FallbackPut(_) => Some(Mechanism::FallbackPut),
             Note::Exchanged(_) => Some(Mechanism::ObjectExchanged),
             Note::Reaped => Some(Mechanism::Reaped),
+            Note::Layout(view) => match view.phase {
+                Phase::Moving => Some(Mechanism::LayoutMoves),
+                Phase::Settled => Some(Mechanism::LayoutChanged),
+                Phase::Reading => None,
+            },
+            Note::Ignored(Ignored::OtherView) => Some(Mechanism::OtherViewRefused),
+            Note::Dropped => Some(Mechanism::CopyDropped),
+            Note::Rehomed(_) => Some(Mechanism::HintRehomed),
             Note::Resynchronised(_) | Note::Trusts(_) | Note::Ignored(_) => None,
         },
         _ => None,

@@ -7,6 +7,7 @@ use crate::scenario::{Faults, Property};
 use crate::seal::Sealed;
 use dynamo_protocol::door::Timer;
 use dynamo_protocol::ids::{ClientId, NodeId};
+use dynamo_protocol::membership::View;
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::versions::Context;
@@ -32,6 +33,8 @@ pub struct State {
     pub far_side: u8,
     /// How many epochs each node has taken; the next one gets this number.
     pub epochs: Vec<u8>,
+    /// How many of its orders each operator has given.
+    pub ordered: Vec<u8>,
     /// The properties that are false at this state. Those about an answer speak of the answer, if
     /// any, that the step into this state gave.
     pub violated: Violated,
@@ -49,6 +52,7 @@ pub struct Host {
 
 /// A process that runs, or what a crash left.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::large_enum_variant)] // Nearly all processes run.
 pub enum Process {
     /// Running.
     Up(Node<Disk>),
@@ -63,6 +67,8 @@ pub struct Envelope {
     pub from: NodeId,
     /// The receiver.
     pub to: NodeId,
+    /// Which layouts the sender acts on.
+    pub view: View,
     /// The message.
     pub message: Message,
     /// Whether the sender has crashed since: then the message may be lost, free.

@@ -1,5 +1,7 @@
 //! The command line: one file a verb. A verb parses, calls and prints; it has no logic of its own.
 
+#[cfg(feature = "node")]
+mod admin;
 #[cfg(feature = "check")]
 mod check;
 #[cfg(feature = "node")]
@@ -65,6 +67,9 @@ enum Verb {
     /// Delete a key
     #[cfg(feature = "node")]
     Delete(delete::DeleteArgs),
+    /// Let nodes join and leave, and see how it goes
+    #[cfg(feature = "node")]
+    Admin(admin::AdminArgs),
     /// Show how nodes are
     #[cfg(feature = "node")]
     Status(status::StatusArgs),
@@ -98,6 +103,8 @@ impl Cli {
             Verb::Delete(args) => delete::run(args),
             #[cfg(feature = "node")]
             Verb::Status(args) => status::run(args),
+            #[cfg(feature = "node")]
+            Verb::Admin(args) => admin::run(args),
             #[cfg(feature = "node")]
             Verb::Torture(args) => torture::run(args),
             Verb::Ring(args) => ring::run(args),

@@ -26,9 +26,18 @@ A configuration file, the same on every node but for `node` and `data`:
   id = 0
   address = "127.0.0.1:7400"
 
+A node that is to join later has the same [cluster] and [[nodes]], and in place of `node` a table
+  [joiner]
+  name = "n1"
+  address = "127.0.0.1:7401"
+It is started with --bootstrap as well, serves no clients yet, and waits for `dynamo admin join`. Its
+id is drawn at random unless [joiner] has one. The [[nodes]] are those that the cluster was founded
+on: leave them as they are, whoever joins or leaves. A node that moves gets another `listen`, and its
+new address by `dynamo admin address`.
+
 Also known: listen, allow-remote, request-timeout-ms, straggler-timeout-ms, handoff-ms, retry-ms,
-exchange-ms, reap-ms, flush-ms; in [cluster] versioning, clock-limit, read-repair, strategy,
-partitions, tokens, quorum, handoff, anti-entropy, durability, reap; in [[nodes]] weight, zone; for
+exchange-ms, reap-ms, flush-ms, gossip-ms, gossip, settle-ms; in [cluster] versioning, clock-limit, read-repair, strategy,
+partitions, tokens, quorum, handoff, anti-entropy, durability, reap; in [[nodes]] and [joiner] weight, zone; for
 tests, in [faults] loss, duplicate, reorder, reorder-ms, seed, until-ms.
 Without --bootstrap an empty data folder is a lost disk: the node takes writes at once, and counts
 for reads once it has merged what the others hold.
@@ -72,7 +81,7 @@ pub(crate) fn run(args: NodeArgs) -> Result<ExitCode> {
 }
 
 fn failed(config: &NodeConfig, error: &dynamo::node::NodeError) -> ExitCode {
-    tell(format_args!("error: node {}: {error}", config.node));
+    tell(format_args!("error: node {}: {error}", config.name()));
     ExitCode::FAILURE
 }
 

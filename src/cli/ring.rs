@@ -1,5 +1,8 @@
 //! `dynamo ring`: which nodes store which keys (paper §4.2, §4.3, §4.6 and §6.2).
 
+mod balance;
+mod plot;
+
 use anyhow::{Context as _, bail};
 use comfy_table::{Table, presets};
 use dynamo_protocol::ids::{Key, NodeId};
@@ -20,7 +23,9 @@ Examples:
   Who stands in while B and D are down, as JSON:
     dynamo ring --node A B C D E --key cart:1 --down B D --json
   The same under random tokens, 256 for each unit of weight:
-    dynamo ring --strategy 1 --tokens 256 --node A B C D E --key cart:1";
+    dynamo ring --strategy 1 --tokens 256 --node A B C D E --key cart:1
+  The paper's Figure 8, all three strategies at ever more metadata, with a plot:
+    dynamo ring --balance --rings 2 --svg balance.svg";
 
 /// Show which nodes store a key, who stands in for nodes that are down, and how even it all is.
 #[derive(Debug, clap::Args)]
@@ -39,11 +44,11 @@ pub(crate) struct RingArgs {
     #[arg(long, value_name = "T")]
     tokens: Option<u32>,
 
-    /// Equal partitions of the ring [strategies 2 and 3; default: 1024].
+    /// Equal partitions of the ring [strategies 2 and 3, with --balance only 2; default: 1024].
     #[arg(long, value_name = "Q")]
     partitions: Option<u32>,
 
-    /// A key to look up; may be repeated. Without one, the balance is shown.
+    /// A key to look up; may be repeated. Without one, each node's share of the ring is shown.
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<String>,
 
@@ -58,6 +63,13 @@ pub(crate) struct RingArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+
+    /// Instead of one ring, compare how evenly the three strategies share the requests (§6.2).
+    #[arg(long, conflicts_with_all = ["strategy", "nodes", "tokens", "keys", "down"])]
+    balance: bool,
+
+    #[command(flatten)]
+    study: balance::StudyArgs,
 }
 
 /// Show where keys live on the ring that `args` describe.
@@ -65,6 +77,9 @@ pub(crate) struct RingArgs {
 /// # Errors
 /// Bad usage, in one sentence; and a standard output that cannot be written.
 pub(crate) fn run(args: RingArgs) -> anyhow::Result<ExitCode> {
+    if args.balance {
+        return balance::run(&args);
+    }
     let layout = layout(&args)?;
     let names = Names::of(&layout);
     let down = names.nodes(&args.down)?;
@@ -113,6 +128,7 @@ fn layout(args: &RingArgs) -> anyhow::Result<Layout> {
         name: spec.name.clone(),
         weight: spec.weight,
         zone: spec.zone.clone(),
+        address: String::new(),
     };
     let members = (0..).zip(&args.nodes).map(member).collect();
     Layout::new(strategy(args)?, args.n, members).context("these options give no ring")

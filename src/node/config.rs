@@ -1,9 +1,11 @@
 //! A node's configuration file.
 
 use super::faults::FaultConfig;
+use super::gossip::Pace;
 use super::scheme::Scheme;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::ring::Member;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -35,6 +37,13 @@ pub const MIN_REAP_MS: u64 = 5_000;
 /// How long a buffered write may stay in the buffer, unless the file says otherwise.
 pub const DEFAULT_FLUSH_MS: u64 = 1_000;
 
+/// How often a node gossips when nothing changes, unless the file says otherwise (paper §4.8).
+pub const DEFAULT_GOSSIP_MS: u64 = 1_000;
+
+/// How long lies between two batches of what a change of the layout leaves behind, unless the file
+/// says otherwise.
+pub const DEFAULT_SETTLE_MS: u64 = 20;
+
 /// Longest timeout that makes sense.
 pub const MAX_TIMEOUT_MS: u64 = 3_600_000;
 
@@ -43,7 +52,8 @@ pub const MAX_TIMEOUT_MS: u64 = 3_600_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NodeConfig {
-    /// Which of the `[[nodes]]` this one is, by name.
+    /// Which of the `[[nodes]]` this one is, by name. Left out if it is a `[joiner]`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub node: String,
     /// The folder that holds its data.
     pub data: PathBuf,
@@ -77,13 +87,45 @@ pub struct NodeConfig {
     /// How long a buffered write may stay in the buffer, in milliseconds.
     #[serde(default = "default_flush_ms")]
     pub flush_ms: u64,
+    /// How often a node gossips about who takes part, in milliseconds.
+    #[serde(default = "default_gossip_ms")]
+    pub gossip_ms: u64,
+    /// Whether it gossips more often while that changes.
+    #[serde(default)]
+    pub gossip: Pace,
+    /// How long lies between two batches of what a change of the layout leaves behind, in
+    /// milliseconds.
+    #[serde(default = "default_settle_ms")]
+    pub settle_ms: u64,
     /// What goes wrong on purpose with what the node receives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<FaultConfig>,
     /// Quorums and schemes.
     pub cluster: Scheme,
-    /// All nodes of the cluster.
+    /// What this node is if it is none of the `[[nodes]]`: one that an operator lets join later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joiner: Option<JoinerConfig>,
+    /// The nodes that the cluster was founded on. They stay here, whoever joins or leaves.
     pub nodes: Vec<MemberConfig>,
+}
+
+/// A node that joins a cluster after its founding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct JoinerConfig {
+    /// Its name.
+    pub name: String,
+    /// Its identity. Left out, it is drawn at random at the first start and kept on the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// Where it is reached, and where it speaks from.
+    pub address: SocketAddr,
+    /// Its capacity in units of your choice.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// What fails together with it: a rack, a data centre.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// One node of the cluster, as all see it.
@@ -133,23 +175,32 @@ impl NodeConfig {
         Ok(config)
     }
 
-    /// What this node is in the cluster.
+    /// What this node is called.
+    pub fn name(&self) -> &str {
+        self.joiner.as_ref().map_or(&self.node, |joiner| &joiner.name)
+    }
+
+    /// What this node is or may become in the cluster, and its identity if the file names it.
     ///
     /// # Errors
-    /// One sentence if the file names no such node.
-    pub fn member(&self) -> Result<&MemberConfig, String> {
-        let is_me = |member: &&MemberConfig| member.name == self.node;
-        self.nodes.iter().find(is_me).ok_or_else(|| {
-            format!("no [[nodes]] entry is called {:?}; correct `node` or add it", self.node)
+    /// One sentence if the file does not say.
+    pub fn me(&self) -> Result<JoinerConfig, String> {
+        if let Some(joiner) = &self.joiner {
+            return Ok(joiner.clone());
+        }
+        let me = self.nodes.iter().find(|member| member.name == self.node);
+        me.cloned().map(JoinerConfig::from).ok_or_else(|| match self.node.as_str() {
+            "" => "neither `node` nor [joiner] says which node this is; add one of them".into(),
+            name => format!("no [[nodes]] entry is called {name:?}; correct `node` or add it"),
         })
     }
 
     /// Where it listens.
     ///
     /// # Errors
-    /// As [`NodeConfig::member`].
+    /// As [`NodeConfig::me`].
     pub fn listen(&self) -> Result<SocketAddr, String> {
-        Ok(self.listen.unwrap_or(self.member()?.address))
+        Ok(self.listen.unwrap_or(self.me()?.address))
     }
 
     /// The core's view of it.
@@ -170,10 +221,31 @@ impl NodeConfig {
     /// # Errors
     /// One sentence: what is wrong, and what to do.
     pub fn check(&self) -> Result<(), String> {
+        self.check_joiner()?;
         self.check_addresses()?;
         self.check_times()?;
         self.faults.as_ref().map_or(Ok(()), FaultConfig::check)?;
         self.protocol().map(drop)
+    }
+
+    fn check_joiner(&self) -> Result<(), String> {
+        let Some(joiner) = &self.joiner else { return Ok(()) };
+        if !self.node.is_empty() && self.node != joiner.name {
+            let (node, name) = (&self.node, &joiner.name);
+            return Err(format!("`node` is {node:?} and [joiner] is {name:?}; remove one of them"));
+        }
+        let is_same = |member: &&MemberConfig| {
+            member.name == joiner.name
+                || Some(member.id) == joiner.id
+                || member.address == joiner.address
+        };
+        match self.nodes.iter().find(is_same) {
+            None => Ok(()),
+            Some(member) => Err(format!(
+                "[joiner] has the name, id or address of {}, one of [[nodes]]; give it its own",
+                member.name
+            )),
+        }
     }
 
     fn check_addresses(&self) -> Result<(), String> {
@@ -185,15 +257,16 @@ impl NodeConfig {
             ));
         }
         let mut seen = BTreeSet::new();
-        for member in &self.nodes {
-            if member.address.port() == 0 || member.address.ip().is_unspecified() {
-                let (name, address) = (&member.name, member.address);
+        let founders = self.nodes.iter().map(|member| (&member.name, member.address));
+        let joiner = self.joiner.iter().map(|joiner| (&joiner.name, joiner.address));
+        for (name, address) in founders.chain(joiner) {
+            if address.port() == 0 || address.ip().is_unspecified() {
                 return Err(format!(
                     "{name} cannot be reached at {address}; name address and port"
                 ));
             }
-            if !seen.insert(member.address) {
-                return Err(format!("two nodes have the address {}", member.address));
+            if !seen.insert(address) {
+                return Err(format!("two nodes have the address {address}"));
             }
         }
         Ok(())
@@ -208,12 +281,29 @@ impl NodeConfig {
             ("exchange-ms", self.exchange_ms, 1),
             ("reap-ms", self.reap_ms, MIN_REAP_MS),
             ("flush-ms", self.flush_ms, 1),
+            ("gossip-ms", self.gossip_ms, 1),
+            ("settle-ms", self.settle_ms, 1),
         ] {
             if !(least..=MAX_TIMEOUT_MS).contains(&ms) {
                 return Err(format!("{name} is {ms}; use {least} to {MAX_TIMEOUT_MS}"));
             }
         }
         Ok(())
+    }
+}
+
+impl JoinerConfig {
+    /// What it is as a member, under this identity.
+    pub fn member(&self, id: NodeId) -> Member {
+        let (name, weight, zone) = (self.name.clone(), self.weight, self.zone.clone());
+        Member { id, name, weight, zone, address: self.address.to_string() }
+    }
+}
+
+impl From<MemberConfig> for JoinerConfig {
+    fn from(member: MemberConfig) -> JoinerConfig {
+        let MemberConfig { name, id, address, weight, zone } = member;
+        JoinerConfig { name, id: Some(id), address, weight, zone }
     }
 }
 
@@ -250,6 +340,14 @@ fn default_reap_ms() -> u64 {
 
 fn default_flush_ms() -> u64 {
     DEFAULT_FLUSH_MS
+}
+
+fn default_gossip_ms() -> u64 {
+    DEFAULT_GOSSIP_MS
+}
+
+fn default_settle_ms() -> u64 {
+    DEFAULT_SETTLE_MS
 }
 
 fn one() -> u32 {
@@ -313,9 +411,38 @@ address = "127.0.0.1:7401"
             ("w = 2", "w = 2\n[faults]\nloss = 1.5", "loss is 1.5; use 0 to 1"),
             ("w = 2", "w = 2\n[faults]\nreorder-ms = 9999", "reorder-ms is 9999"),
             ("w = 2", "", "missing field `w`"),
+            ("data", "gossip = \"fixed\"\ngossip-ms = 100\nsettle-ms = 5\ndata", "fine"),
+            ("data", "gossip-ms = 0\ndata", "gossip-ms is 0"),
+            ("node = \"b\"", "", "neither `node` nor [joiner] says which node"),
+            (
+                "w = 2",
+                "w = 2\n[joiner]\nname = \"j\"\naddress = \"127.0.0.1:1\"",
+                "and [joiner] is \"j\"",
+            ),
         ] {
             let said = said(from, to);
             assert!(said.contains(expected), "{to:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_joiner_is_none_of_the_founders() {
+        let is = |fields: &str| {
+            let file = GOOD.replace("node = \"b\"", "") + "[joiner]\n" + fields;
+            let config: NodeConfig = toml::from_str(&file).unwrap();
+            config.check().map(|()| (config.name().to_owned(), config.listen().unwrap()))
+        };
+        let fine = is("name = \"j\"\naddress = \"127.0.0.1:1\"");
+        assert_eq!(fine, Ok(("j".into(), ([127, 0, 0, 1], 1).into())));
+        for (fields, name) in [
+            ("name = \"a\"\naddress = \"127.0.0.1:1\"", "of a, one of"),
+            ("name = \"j\"\nid = 2\naddress = \"127.0.0.1:1\"", "of b, one of"),
+            ("name = \"j\"\naddress = \"127.0.0.1:7401\"", "of b, one of"),
+            ("name = \"j\"\naddress = \"10.0.0.1:1\"", "from other machines"),
+            ("name = \"j\"\naddress = \"127.0.0.1:0\"", "name address and port"),
+        ] {
+            let said = is(fields).unwrap_err();
+            assert!(said.contains(name), "{fields}: {said}");
         }
     }
 }

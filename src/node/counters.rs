@@ -71,6 +71,9 @@ pub fn of_note(note: Note) -> &'static str {
         Note::Exchanged(_) => "exchanged",
         Note::Resynchronised(_) => "resynchronised",
         Note::Reaped => "reaped",
+        Note::Layout(_) => "layouts",
+        Note::Dropped => "dropped-copies",
+        Note::Rehomed(_) => "rehomed-hints",
         Note::Ignored(Ignored::NotStarted) => "ignored-not-started",
         Note::Ignored(Ignored::BadStart) => "ignored-bad-start",
         Note::Ignored(Ignored::Duplicate) => "ignored-duplicate",
@@ -79,5 +82,8 @@ pub fn of_note(note: Note) -> &'static str {
         Note::Ignored(Ignored::KeyTooLong) => "ignored-key-too-long",
         Note::Ignored(Ignored::Stranger) => "ignored-stranger",
         Note::Ignored(Ignored::NotAReplica) => "ignored-not-a-replica",
+        Note::Ignored(Ignored::OtherView) => "ignored-other-view",
+        Note::Ignored(Ignored::OtherCluster) => "ignored-other-cluster",
+        Note::Ignored(Ignored::BadCommand) => "ignored-bad-command",
     }
 }

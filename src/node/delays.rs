@@ -20,6 +20,8 @@ pub struct Delays {
     retry: Duration,
     exchange: Duration,
     reap: Duration,
+    gossip: Duration,
+    settle: Duration,
     /// How often the handoff timer of a home was set since that home has spoken.
     offers: BTreeMap<NodeId, u32>,
 }
@@ -37,6 +39,8 @@ impl Delays {
             retry: Duration::from_millis(config.retry_ms),
             exchange: Duration::from_millis(config.exchange_ms),
             reap: Duration::from_millis(config.reap_ms),
+            gossip: Duration::from_millis(config.gossip_ms),
+            settle: Duration::from_millis(config.settle_ms),
             offers: BTreeMap::new(),
         }
     }
@@ -68,6 +72,9 @@ impl Delays {
             // Nodes that started together must not go on in step.
             (Delay::Exchange, _) => self.exchange.mul_f64(0.5 + rand::random::<f64>()),
             (Delay::Reap, _) => self.reap,
+            // One clock for all peers: see `gossip`.
+            (Delay::Gossip, _) => self.gossip,
+            (Delay::Settle, _) => self.settle,
         }
     }
 
@@ -87,8 +94,19 @@ mod tests {
         let ms = Duration::from_millis;
         let (request, forward, straggler) = (ms(1000), ms(2500), ms(500));
         let (handoff, retry, exchange, reap) = (ms(handoff_ms), ms(1000), ms(2000), ms(60_000));
-        let offers = BTreeMap::new();
-        Delays { request, forward, straggler, handoff, retry, exchange, reap, offers }
+        let (gossip, settle, offers) = (ms(1000), ms(20), BTreeMap::new());
+        Delays {
+            request,
+            forward,
+            straggler,
+            handoff,
+            retry,
+            exchange,
+            reap,
+            gossip,
+            settle,
+            offers,
+        }
     }
 
     #[test]

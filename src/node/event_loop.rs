@@ -1,11 +1,14 @@
 //! The loop: wait, gather, handle, commit, send.
 
+use super::addresses::AddressBook;
+use super::commands::{self, Answers};
 use super::config::NodeConfig;
 use super::counters::{self, Counters};
 use super::delays::Delays;
 use super::disk::Disk;
 use super::faults::Faults;
-use super::socket::{NodeSocket, Received};
+use super::gossip::GossipClock;
+use super::socket::{self, NodeSocket, Received};
 use super::timers::Timers;
 use super::{NodeError, start, status};
 use crate::wire::codec::Frame;
@@ -14,8 +17,10 @@ use crate::wire::status::Digests;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note, Timer};
 use dynamo_protocol::ids::{NodeId, RequestId};
-use dynamo_protocol::message::Request;
+use dynamo_protocol::membership::Command;
+use dynamo_protocol::message::{Message, Request};
 use dynamo_protocol::node::Node;
+use dynamo_protocol::ring::Member;
 use dynamo_protocol::versions::{Epoch, Stamp};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::BTreeMap;
@@ -36,7 +41,8 @@ const STOP: Token = Token(1);
 
 /// A node that listens.
 pub struct Server {
-    name: String,
+    /// As its configuration has it.
+    me: Member,
     protocol: Arc<Config>,
     node: Node<Disk>,
     poll: Poll,
@@ -45,6 +51,7 @@ pub struct Server {
     clients: BTreeMap<RequestId, SocketAddr>,
     timers: Timers,
     delays: Delays,
+    gossip: GossipClock,
     counters: Counters,
     clock: Clock,
     stopper: Stopper,
@@ -55,6 +62,8 @@ pub struct Server {
     examined: Option<Instant>,
     /// Suspects that were asked whether they are back, and with what.
     retries: BTreeMap<NodeId, u64>,
+    /// To the commands that came last.
+    answers: Answers,
     flush_every: Duration,
     /// When buffered writes must be on disk, if there are any.
     next_flush: Option<Instant>,
@@ -106,11 +115,12 @@ impl Server {
     pub fn open(config: &NodeConfig, bootstrap: bool) -> Result<Server, NodeError> {
         config.check().map_err(NodeError::Config)?;
         let listen = config.listen().map_err(NodeError::Config)?;
-        let addresses = config.nodes.iter().map(|member| (member.node_id(), member.address));
         // The address comes first: whoever cannot have it must not have touched the disk.
-        let mut socket = NodeSocket::new(listen, addresses.collect())?;
+        let socket = socket::bind(listen)?;
         let protocol = Arc::new(config.protocol().map_err(NodeError::Config)?);
         let (node, effects) = start::start(config, &protocol, bootstrap)?;
+        let seeds = config.nodes.iter().map(|member| (member.node_id(), member.address));
+        let mut socket = NodeSocket::new(socket, AddressBook::new(node.id(), seeds.collect()));
         let poll = Poll::new().map_err(NodeError::Socket)?;
         let registry = poll.registry();
         registry
@@ -118,13 +128,13 @@ impl Server {
             .map_err(NodeError::Socket)?;
         let waker = Arc::new(Waker::new(registry, STOP).map_err(NodeError::Socket)?);
         let now = Instant::now();
-        tracing::info!("{} listens on {listen}, data in {}", config.node, config.data.display());
+        tracing::info!("{} listens on {listen}, data in {}", config.name(), config.data.display());
         if let Some(faults) = &config.faults {
-            tracing::warn!("{} makes faults on purpose: {faults:?}", config.node);
+            tracing::warn!("{} makes faults on purpose: {faults:?}", config.name());
             socket.suffer(Faults::new(faults.clone(), node.id(), now));
         }
         let mut server = Server {
-            name: config.node.clone(),
+            me: config.me().map_err(NodeError::Config)?.member(node.id()),
             protocol,
             node,
             poll,
@@ -132,6 +142,7 @@ impl Server {
             clients: BTreeMap::new(),
             timers: Timers::default(),
             delays: Delays::new(config),
+            gossip: gossip_clock(config, now),
             counters: Counters::default(),
             clock: Clock(0),
             stopper: Stopper { stopped: Arc::default(), waker },
@@ -139,9 +150,11 @@ impl Server {
             next_expiry: now,
             examined: None,
             retries: BTreeMap::new(),
+            answers: Answers::default(),
             flush_every: config.flush_every(),
             next_flush: None,
         };
+        server.follow_membership(now);
         server.perform(effects, now);
         Ok(server)
     }
@@ -163,13 +176,14 @@ impl Server {
             // What has arrived counts before silence does.
             self.receive(now)?;
             self.fire_timers(now);
+            self.gossip(now);
             self.commit(now)?;
             self.socket.flush(&mut self.counters);
             self.expire(now);
             self.flush_disk(now)?;
         }
         self.node.store_mut().flush()?;
-        tracing::info!("{} stops", self.name);
+        tracing::info!("{} stops", self.me.name);
         Ok(self.counters)
     }
 
@@ -179,8 +193,9 @@ impl Server {
             Some(Duration::ZERO)
         } else {
             let expiry = self.socket.has_incomplete().then_some(self.next_expiry);
-            let others = [self.timers.next_deadline(), self.next_flush, self.socket.next_held()];
-            let next = others.into_iter().flatten().chain(expiry).min();
+            let timers = [self.timers.next_deadline(), self.gossip.next_deadline()];
+            let others = [self.next_flush, self.socket.next_held()];
+            let next = timers.into_iter().chain(others).flatten().chain(expiry).min();
             next.map(|deadline| deadline.saturating_duration_since(now))
         };
         match self.poll.poll(events, timeout) {
@@ -203,6 +218,24 @@ impl Server {
         }
     }
 
+    /// The core's gossip timers only say with whom it wants to: one of them is picked at a time.
+    fn gossip(&mut self, now: Instant) {
+        let change = self.node.membership().and_then(|membership| membership.change());
+        let pick = |count| rand::random_range(0..count);
+        if let Some(peer) = self.gossip.tick(now, change.is_some(), pick) {
+            self.step(Input::Timer(Timer::Gossip(peer)), now);
+        }
+    }
+
+    /// Learns from a new state of the membership where everybody is, and passes it on soon.
+    fn follow_membership(&mut self, now: Instant) {
+        let Some(membership) = self.node.membership() else { return };
+        if self.socket.book().learn(membership) {
+            tracing::info!("{} knows of {membership}", self.me.name);
+            self.gossip.stir(now);
+        }
+    }
+
     /// Trying a suspect again would make requests wait for it: first it is asked whether it is
     /// back. The core hears of its timer when it is.
     fn ask_suspect(&mut self, node: NodeId, now: Instant) {
@@ -215,7 +248,7 @@ impl Server {
 
     fn pong(&mut self, address: SocketAddr, nonce: u64, node: NodeId, now: Instant) {
         let is_expected = self.retries.get(&node) == Some(&nonce);
-        if is_expected && self.socket.address(node) == Some(address) {
+        if is_expected && self.socket.book().of(node).contains(&address) {
             self.retries.remove(&node);
             self.timers.cancel(Timer::Retry(node));
             self.step(Input::Timer(Timer::Retry(node)), now);
@@ -241,14 +274,20 @@ impl Server {
     fn frame(&mut self, address: SocketAddr, frame: Frame, now: Instant) {
         match frame {
             Frame::Request(request) => self.request(address, request, now),
-            Frame::Peer { from, message } if self.socket.address(from) == Some(address) => {
+            Frame::Peer { from, .. } if from == self.node.id() => {
+                self.counters.count("refused-spoofed");
+            }
+            Frame::Peer { from, view, message } => {
+                if !self.socket.book().believes(from, address, &message) {
+                    tracing::debug!(%from, %address, "a message comes from a wrong address");
+                    return self.counters.count("refused-spoofed");
+                }
+                if matches!(message, Message::Forward(_)) {
+                    self.counters.count("forwarded-puts");
+                }
                 let ambient = self.clock.ambient();
                 self.delays.heard(from, &mut self.timers, now);
-                self.step(Input::Peer { from, message, ambient }, now);
-            }
-            Frame::Peer { from, .. } => {
-                tracing::debug!(%from, %address, "a message comes from another node's address");
-                self.counters.count("refused-spoofed");
+                self.step(Input::Peer { from, view, message, ambient }, now);
             }
             Frame::Ping { nonce } => {
                 let pong = Frame::Pong { nonce, node: self.node.id() };
@@ -256,7 +295,8 @@ impl Server {
             }
             Frame::Examine { nonce, digests } => self.examine(address, nonce, digests, now),
             Frame::Pong { nonce, node } => self.pong(address, nonce, node, now),
-            Frame::Reply { .. } | Frame::Examined { .. } => {
+            Frame::Command { nonce, command } => self.command(address, nonce, *command, now),
+            Frame::Reply { .. } | Frame::Examined { .. } | Frame::Obeyed { .. } => {
                 self.counters.count("refused-unexpected");
             }
         }
@@ -268,9 +308,25 @@ impl Server {
             return self.counters.count("refused-examination");
         }
         let faults = self.socket.suffers(now);
-        let status = status::of(&self.node, &self.protocol, digests, faults, &self.counters);
+        let status =
+            status::of(&self.node, &self.protocol, &self.me, digests, faults, &self.counters);
         let examined = Frame::Examined { nonce, status: Box::new(status) };
         self.socket.queue(address, &examined, &mut self.counters);
+    }
+
+    /// An operator commands. The answer leaves after the commit, as everything does.
+    fn command(&mut self, address: SocketAddr, nonce: u64, command: Command, now: Instant) {
+        let result = self.answers.to(nonce).unwrap_or_else(|| {
+            let result = commands::check(&self.node, &command);
+            tracing::info!("{} is told {command:?}: {result:?}", self.me.name);
+            if result.is_ok() {
+                self.step(Input::Operator(command), now);
+            }
+            self.answers.keep(nonce, result.clone());
+            result
+        });
+        let obeyed = Frame::Obeyed { nonce, result };
+        self.socket.queue(address, &obeyed, &mut self.counters);
     }
 
     /// A request's answer goes where its first copy came from; a copy of it changes nothing.
@@ -292,22 +348,25 @@ impl Server {
 
     fn step(&mut self, input: Input, now: Instant) {
         let effects = self.node.handle(input);
+        self.follow_membership(now);
         self.perform(effects, now);
     }
 
     fn perform(&mut self, effects: Effects, now: Instant) {
         for effect in effects {
             match effect {
-                Effect::Send { to, message } => {
-                    let frame = Frame::Peer { from: self.node.id(), message };
+                Effect::Send { to, view, message } => {
+                    let frame = Frame::Peer { from: self.node.id(), view, message };
                     self.send(to, &frame);
                 }
                 Effect::Reply { id, answer } => {
                     if let Some(address) = self.clients.remove(&id) {
-                        let reply = Frame::Reply { id, answer };
+                        let reply = Frame::Reply { id, view: self.node.view(), answer };
                         self.socket.queue(address, &reply, &mut self.counters);
                     }
                 }
+                Effect::SetTimer { timer: Timer::Gossip(peer), .. } => self.gossip.add(peer),
+                Effect::CancelTimer(Timer::Gossip(peer)) => self.gossip.remove(peer),
                 Effect::SetTimer { timer, delay } => {
                     let length = match timer {
                         Timer::Request(id) if self.node.is_forwarded(id) => self.delays.forward(),
@@ -323,9 +382,12 @@ impl Server {
     }
 
     fn send(&mut self, to: NodeId, frame: &Frame) {
-        match self.socket.address(to) {
-            Some(address) => self.socket.queue(address, frame, &mut self.counters),
-            None => self.counters.count("unsendable"),
+        let addresses = self.socket.book().of(to);
+        if addresses.is_empty() {
+            self.counters.count("unsendable");
+        }
+        for address in addresses {
+            self.socket.queue(address, frame, &mut self.counters);
         }
     }
 
@@ -360,4 +422,10 @@ impl Server {
             self.next_expiry = now + EXPIRE_EVERY;
         }
     }
+}
+
+/// Nodes that start together do not gossip in step.
+fn gossip_clock(config: &NodeConfig, now: Instant) -> GossipClock {
+    let slow = Duration::from_millis(config.gossip_ms);
+    GossipClock::new(config.gossip, slow, now + slow.mul_f64(rand::random()))
 }

@@ -5,6 +5,7 @@
 
 use super::config::{self, MemberConfig, NodeConfig};
 use super::disk::Disk;
+use super::gossip::Pace;
 use super::scheme::Scheme;
 use crate::wire::caller::{Caller, PING_TIMEOUT};
 use anyhow::{Context, Result, bail};
@@ -101,8 +102,12 @@ impl Plan {
                 exchange_ms: config::DEFAULT_EXCHANGE_MS,
                 reap_ms: config::DEFAULT_REAP_MS,
                 flush_ms: config::DEFAULT_FLUSH_MS,
+                gossip_ms: config::DEFAULT_GOSSIP_MS,
+                gossip: Pace::default(),
+                settle_ms: config::DEFAULT_SETTLE_MS,
                 faults: None,
                 cluster: self.cluster.clone(),
+                joiner: None,
                 nodes: nodes.clone(),
             };
             config.check().map_err(anyhow::Error::msg).map(|()| config)
@@ -168,7 +173,7 @@ impl LocalCluster {
             let file = write_config(folder, config)?;
             // A first start that was interrupted may have left some of the nodes born.
             let is_born = Disk::exists(&config.data);
-            inputs.push(spawn(binary, &file, is_new && !is_born, &config.node, events)?);
+            inputs.push(spawn(binary, &file, is_new && !is_born, config.name(), events)?);
         }
         Ok(LocalCluster { addresses, inputs, running, _lock: lock })
     }
@@ -233,7 +238,7 @@ fn check_free(address: SocketAddr) -> Result<()> {
 /// # Errors
 /// One sentence if it cannot be written.
 pub fn write_config(folder: &Path, config: &NodeConfig) -> Result<PathBuf> {
-    let file = folder.join(format!("{}.toml", config.node));
+    let file = folder.join(format!("{}.toml", config.name()));
     write(&file, &toml::to_string(config)?)?;
     Ok(file)
 }

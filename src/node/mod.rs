@@ -10,15 +10,20 @@
 //! | [`config`], [`scheme`] | the configuration file |
 //! | [`local`] | a cluster on one machine |
 //! | [`timers`], [`delays`] | the clock behind the core's timers |
+//! | [`gossip`] | when to gossip, and with whom |
+//! | `addresses`, `commands` | whom to believe, and what operators tell |
 //! | [`faults`] | faults on purpose, for tests |
 //! | [`counters`] | what has been counted |
 
+mod addresses;
+mod commands;
 pub mod config;
 pub mod counters;
 pub mod delays;
 pub mod disk;
 mod event_loop;
 pub mod faults;
+pub mod gossip;
 pub mod local;
 mod records;
 pub mod scheme;
@@ -50,6 +55,12 @@ pub enum NodeError {
     /// A node is to be born where one lives.
     #[error("the data folder {0} holds a node already; start without --bootstrap")]
     NotEmpty(PathBuf),
+    /// The disk was lost, and with it an identity that nobody has written down.
+    #[error(
+        "the data folder {0} is empty, and the node's id is lost with it; set `id` in [joiner] to the \
+         one that `dynamo admin status` shows, or start with --bootstrap if the node is new"
+    )]
+    IdLost(PathBuf),
     /// The disk holds objects of another versioning scheme.
     #[error("the data folder {0} holds {1} versions; set `versioning` to that, it cannot change")]
     WrongScheme(PathBuf, String),

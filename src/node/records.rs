@@ -19,6 +19,8 @@ pub(super) fn encode_key(key: &RecordKey) -> Vec<u8> {
         RecordKey::Hint { home, key } => named(5, &[&home.0.to_be_bytes()[..], &key.0].concat()),
         RecordKey::Unsynchronised => named(6, &[]),
         RecordKey::Tombstone(key) => named(7, &key.0),
+        RecordKey::Membership => named(9, &[]),
+        RecordKey::Staged => named(10, &[]),
         RecordKey::Tree { range, path } => {
             // A byte a nibble: the order of such names is the order of paths.
             let nibbles: Vec<u8> = path.nibbles().collect();
@@ -43,6 +45,8 @@ pub(super) fn decode_key(bytes: &[u8]) -> Option<RecordKey> {
         }
         (6, []) => Some(RecordKey::Unsynchronised),
         (7, rest) => Some(RecordKey::Tombstone(key(rest))),
+        (9, []) => Some(RecordKey::Membership),
+        (10, []) => Some(RecordKey::Staged),
         (8, rest) => {
             let (range, nibbles) = rest.split_first_chunk()?;
             let path = Path::from_nibbles(nibbles)?;
@@ -63,6 +67,8 @@ pub(super) fn describe(name: &[u8]) -> String {
         Some(RecordKey::Hint { home, key }) => format!("the hint of key {key} for {home}"),
         Some(RecordKey::Unsynchronised) => "the state of the recovery".into(),
         Some(RecordKey::Tombstone(key)) => format!("the note of the deleted key {key}"),
+        Some(RecordKey::Membership) => "the state of the layout".into(),
+        Some(RecordKey::Staged) => "the plan of a change".into(),
         Some(RecordKey::Tree { range, path }) => {
             format!("the node {path} of the Merkle tree of range {}", range.0)
         }

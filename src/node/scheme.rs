@@ -2,7 +2,7 @@
 
 use super::config::MemberConfig;
 use dynamo_protocol::config::{self, Config, FailureHandling};
-use dynamo_protocol::ring::{Layout, Member, Ring, Strategy};
+use dynamo_protocol::ring::{Layout, Member, Strategy};
 use dynamo_protocol::versions;
 use serde::{Deserialize, Serialize};
 
@@ -143,9 +143,9 @@ impl Scheme {
     /// # Errors
     /// One sentence about what does not fit together.
     pub fn protocol(&self, members: &[MemberConfig]) -> Result<Config, String> {
-        let ring = self.ring(members)?;
+        let layout = self.layout(members)?;
         let (r, w, read_repair) = (self.r, self.w, self.read_repair.into());
-        let config = Config::new(ring, r, w, self.versioning()?, read_repair);
+        let config = Config::founded_on(layout, r, w, self.versioning()?, read_repair);
         config.and_then(|config| config.with(self.failures())).map_err(|error| error.to_string())
     }
 
@@ -156,6 +156,7 @@ impl Scheme {
             anti_entropy: self.anti_entropy == Switch::On,
             durability: self.durability.into(),
             reap: self.reap == Switch::On,
+            gossip: true,
         }
     }
 
@@ -173,8 +174,8 @@ impl Scheme {
         }
     }
 
-    /// Who owns what. The one place that builds a ring.
-    fn ring(&self, members: &[MemberConfig]) -> Result<Ring, String> {
+    /// Who takes part at first. The one place that founds a layout.
+    fn layout(&self, members: &[MemberConfig]) -> Result<Layout, String> {
         let (tokens, partitions) = (self.tokens, self.partitions);
         let strategy = match self.strategy {
             1 => Strategy::RandomTokens { tokens },
@@ -187,9 +188,9 @@ impl Scheme {
             name: member.name.clone(),
             weight: member.weight,
             zone: member.zone.clone(),
+            address: member.address.to_string(),
         });
-        let layout = Layout::new(strategy, self.n, members.collect());
-        layout.map(|layout| Ring::new(&layout)).map_err(|error| error.to_string())
+        Layout::new(strategy, self.n, members.collect()).map_err(|error| error.to_string())
     }
 }
 

@@ -1,13 +1,12 @@
 //! A node's socket: datagrams in, frames out of them; frames in, datagrams out of them.
 
 use super::NodeError;
+use super::addresses::AddressBook;
 use super::counters::{self, Counters};
 use super::faults::Faults;
 use crate::wire::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
 use crate::wire::fragments::{Fragments, Limits};
-use dynamo_protocol::ids::NodeId;
 use mio::net::UdpSocket;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -36,8 +35,7 @@ const CLIENT_LIMITS: Limits = Limits {
 /// The socket of a node, and who speaks on the other side.
 pub(super) struct NodeSocket {
     socket: UdpSocket,
-    addresses: BTreeMap<NodeId, SocketAddr>,
-    members: BTreeSet<SocketAddr>,
+    book: AddressBook,
     from_peers: Fragments,
     from_clients: Fragments,
     next_message: u64,
@@ -47,6 +45,7 @@ pub(super) struct NodeSocket {
 }
 
 /// What a read of the socket gave.
+#[expect(clippy::large_enum_variant, reason = "it is matched at once, never kept")]
 pub(super) enum Received {
     /// A whole frame, and where it came from.
     Frame(SocketAddr, Frame),
@@ -57,31 +56,26 @@ pub(super) enum Received {
 }
 
 impl NodeSocket {
-    pub(super) fn new(
-        listen: SocketAddr,
-        addresses: BTreeMap<NodeId, SocketAddr>,
-    ) -> Result<NodeSocket, NodeError> {
-        let socket = bind(listen).map_err(|error| NodeError::Listen(listen, error))?;
-        Ok(NodeSocket {
+    pub(super) fn new(socket: std::net::UdpSocket, book: AddressBook) -> NodeSocket {
+        NodeSocket {
             socket: UdpSocket::from_std(socket),
-            members: addresses.values().copied().collect(),
-            addresses,
+            book,
             from_peers: Fragments::new(PEER_LIMITS),
             from_clients: Fragments::new(CLIENT_LIMITS),
             next_message: rand::random(),
             buffer: [0; MAX_DATAGRAM_BYTES + 1],
             faults: None,
             outbox: Vec::new(),
-        })
+        }
     }
 
     pub(super) fn source(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
 
-    /// Where a member is.
-    pub(super) fn address(&self, node: NodeId) -> Option<SocketAddr> {
-        self.addresses.get(&node).copied()
+    /// Who is where.
+    pub(super) fn book(&mut self) -> &mut AddressBook {
+        &mut self.book
     }
 
     /// Reads one datagram.
@@ -159,8 +153,8 @@ impl NodeSocket {
         if header.count == 1 {
             return codec::decode(piece).map(Some);
         }
-        let is_member = self.members.contains(&from);
-        let pool = if is_member { &mut self.from_peers } else { &mut self.from_clients };
+        let pool =
+            if self.book.is_trusted(from) { &mut self.from_peers } else { &mut self.from_clients };
         match pool.accept(from, header, piece, now)? {
             Some(bytes) => codec::decode(&bytes).map(Some),
             None => Ok(None),
@@ -206,9 +200,11 @@ impl NodeSocket {
     }
 }
 
-fn bind(listen: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
-    let socket = std::net::UdpSocket::bind(listen)?;
-    socket.set_nonblocking(true)?;
+/// Takes the address.
+pub(super) fn bind(listen: SocketAddr) -> Result<std::net::UdpSocket, NodeError> {
+    let cannot = |error| NodeError::Listen(listen, error);
+    let socket = std::net::UdpSocket::bind(listen).map_err(cannot)?;
+    socket.set_nonblocking(true).map_err(cannot)?;
     crate::wire::grow_buffers(&socket);
     Ok(socket)
 }

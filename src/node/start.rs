@@ -6,11 +6,15 @@ use super::disk::Disk;
 use crate::wire::{last_session_of, now_ms, session_started_ms};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Effect, Effects, Ignored, Input, Note, Start};
-use dynamo_protocol::ids::ClientId;
+use dynamo_protocol::ids::{ClientId, NodeId};
 use dynamo_protocol::node::Node;
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::Incarnation;
 use std::sync::Arc;
+
+/// Random ids have so many bits less than they could: they are typed and read by people, and JSON
+/// numbers are exact up to 53 bits only.
+const UNUSED_ID_BITS: u32 = 16;
 
 /// Opens the disk and starts the core on it. `bootstrap` says that the node is new. What the core
 /// wants done at its start is committed, and yet to be performed.
@@ -19,11 +23,17 @@ pub(super) fn start(
     protocol: &Arc<Config>,
     bootstrap: bool,
 ) -> Result<(Node<Disk>, Effects), NodeError> {
-    let id = config.member().map_err(NodeError::Config)?.node_id();
+    let named = config.me().map_err(NodeError::Config)?.id.map(NodeId);
     let mut disk = Disk::open(&config.data)?;
     let is_empty = disk.next(None).is_none();
+    let kept = owner(&disk);
     // A failed read shows here, before it passes for an empty disk.
     disk.commit()?;
+    let id = match (named, kept) {
+        (Some(id), _) | (None, Some(id)) => id,
+        (None, None) if bootstrap => NodeId(rand::random::<u64>() >> UNUSED_ID_BITS),
+        (None, None) => return Err(NodeError::IdLost(config.data.clone())),
+    };
     let start = match (bootstrap, is_empty) {
         (true, true) => Start::Bootstrap { incarnation: Incarnation(rand::random()) },
         (false, false) => Start::Restart { latest: latest_session() },
@@ -31,7 +41,7 @@ pub(super) fn start(
             tracing::warn!(
                 "{} finds no data in {}: it takes writes at once, and counts for reads once it has \
                  merged what the others hold (if the cluster is new, start with --bootstrap)",
-                config.node,
+                config.name(),
                 config.data.display()
             );
             Start::Amnesia { incarnation: Incarnation(rand::random()), latest: latest_session() }
@@ -47,6 +57,14 @@ pub(super) fn start(
     node.store_mut().flush()?;
     warn_of_locked_out_sessions(&node);
     Ok((node, effects))
+}
+
+/// Whose disk it is; `None` if it is nobody's yet.
+fn owner(disk: &Disk) -> Option<NodeId> {
+    match disk.get(&RecordKey::Identity) {
+        Some(Record::Identity { node, .. }) => Some(node),
+        _ => None,
+    }
 }
 
 /// The highest id of a client session that can have begun by now.
@@ -82,5 +100,5 @@ fn wrong_folder(config: &NodeConfig, node: &Node<Disk>) -> NodeError {
         }
         _ => "unknown".into(),
     };
-    NodeError::WrongFolder { folder, owner, node: config.node.clone() }
+    NodeError::WrongFolder { folder, owner, node: config.name().into() }
 }

@@ -1,7 +1,9 @@
 //! What is fixed for the life of a cluster: outside the state, shared by all nodes.
 
-use crate::ring::Ring;
+use crate::membership::Membership;
+use crate::ring::{Layout, Ring};
 use crate::versions::Versioning;
+use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// What a get does about replicas that hold an old copy (paper §5).
@@ -52,6 +54,8 @@ pub struct FailureHandling {
     pub durability: DurabilityMode,
     /// Whether a tombstone goes once every node has shown that nothing older is left.
     pub reap: bool,
+    /// Whether nodes tell each other of changes of the layout (paper §4.8).
+    pub gossip: bool,
 }
 
 impl Default for FailureHandling {
@@ -62,6 +66,7 @@ impl Default for FailureHandling {
             anti_entropy: false,
             durability: DurabilityMode::Durable,
             reap: false,
+            gossip: false,
         }
     }
 }
@@ -75,7 +80,8 @@ pub struct Config {
     versioning: Versioning,
     read_repair: ReadRepair,
     failures: FailureHandling,
-    ring: Ring,
+    ring: Arc<Ring>,
+    founding: Option<Arc<Membership>>,
 }
 
 /// Why a configuration is refused.
@@ -115,8 +121,23 @@ impl Config {
                 return Err(ConfigError::Quorum { name, value, n });
             }
         }
-        let failures = FailureHandling::default();
-        Ok(Config { n, r, w, versioning, read_repair, failures, ring })
+        let (failures, ring) = (FailureHandling::default(), Arc::new(ring));
+        Ok(Config { n, r, w, versioning, read_repair, failures, ring, founding: None })
+    }
+
+    /// A configuration of the cluster that was founded on `layout`, and may have changed since.
+    ///
+    /// # Errors
+    /// As for [`Config::new`].
+    pub fn founded_on(
+        layout: Layout,
+        r: u8,
+        w: u8,
+        versioning: Versioning,
+        read_repair: ReadRepair,
+    ) -> Result<Config, ConfigError> {
+        let config = Config::new(Ring::new(&layout), r, w, versioning, read_repair)?;
+        Ok(Config { founding: Some(Arc::new(Membership::founding(layout))), ..config })
     }
 
     /// The same, with other ways to deal with failures than the defaults.
@@ -130,12 +151,6 @@ impl Config {
     /// How the cluster deals with failures.
     pub fn failures(&self) -> &FailureHandling {
         &self.failures
-    }
-
-    /// Whether there are nodes beyond a key's top N: without them there is nobody to turn to, and
-    /// no use for suspicion.
-    pub fn has_fallbacks(&self) -> bool {
-        self.ring.members() > usize::from(self.n)
     }
 
     /// Replicas of a key.
@@ -168,8 +183,13 @@ impl Config {
         self.read_repair
     }
 
-    /// Who owns what.
-    pub fn ring(&self) -> &Ring {
+    /// Who owned what when the cluster was founded.
+    pub fn ring(&self) -> &Arc<Ring> {
         &self.ring
+    }
+
+    /// Who took part when the cluster was founded; `None` if it was not founded on a layout.
+    pub fn founding(&self) -> Option<&Arc<Membership>> {
+        self.founding.as_ref()
     }
 }

@@ -1,6 +1,7 @@
 //! The core's one door: everything that happens to a node, and everything it does.
 
 use crate::ids::{ClientId, NodeId, RequestId};
+use crate::membership::{Command, View};
 use crate::message::{Answer, Message, Request};
 use crate::versions::{Epoch, Incarnation, Stamp};
 use alloc::vec::Vec;
@@ -23,6 +24,8 @@ pub enum Input {
     Peer {
         /// Who.
         from: NodeId,
+        /// Which layouts it acts on.
+        view: View,
         /// What.
         message: Message,
         /// What the core may not make itself.
@@ -30,6 +33,8 @@ pub enum Input {
     },
     /// A timer that the node had set fires. A stale one is ignored.
     Timer(Timer),
+    /// An operator commands. [`crate::node::Node::check_command`] tells beforehand whether it obeys.
+    Operator(Command),
 }
 
 /// How a node's process starts.
@@ -81,6 +86,10 @@ pub enum Timer {
     Exchange(NodeId),
     /// It is time to look after tombstones.
     Reap,
+    /// It is time to gossip with this node (paper §4.8): the shell picks one of those set.
+    Gossip(NodeId),
+    /// It is time to put in order what a change of the layout has left behind.
+    Settle,
 }
 
 /// How long a timer runs, as a class.
@@ -98,6 +107,10 @@ pub enum Delay {
     Exchange,
     /// Longer than any message may live.
     Reap,
+    /// Between two gossips.
+    Gossip,
+    /// Between two batches.
+    Settle,
 }
 
 /// Something that a node does.
@@ -107,6 +120,8 @@ pub enum Effect {
     Send {
         /// To whom.
         to: NodeId,
+        /// Which layouts the sender acts on.
+        view: View,
         /// What.
         message: Message,
     },
@@ -159,6 +174,12 @@ pub enum Note {
     Resynchronised(NodeId),
     /// A tombstone was removed.
     Reaped,
+    /// It acts on these layouts from now on.
+    Layout(View),
+    /// A copy of a key that another node has taken over was removed.
+    Dropped,
+    /// A hint for this node goes to the key's new owners.
+    Rehomed(NodeId),
     /// The input was not acted upon.
     Ignored(Ignored),
 }
@@ -182,6 +203,12 @@ pub enum Ignored {
     Stranger,
     /// This node keeps no copy of the key, and no hints for whom it is said to stand in.
     NotAReplica,
+    /// The sender acts on other layouts than this node.
+    OtherView,
+    /// The sender is of another cluster, or has come here by a way that leads to two.
+    OtherCluster,
+    /// The command cannot be obeyed.
+    BadCommand,
 }
 
 /// What one input makes a node do, in order. Nothing of it may leave the node before the writes
@@ -192,7 +219,17 @@ pub struct Effects(pub Vec<Effect>);
 
 impl Effects {
     pub(crate) fn send(&mut self, to: NodeId, message: Message) {
-        self.0.push(Effect::Send { to, message });
+        // The node puts in its view when it has handled the input.
+        self.0.push(Effect::Send { to, view: View::default(), message });
+    }
+
+    /// Puts the sender's view into what is sent.
+    pub(crate) fn name_view(&mut self, sender: View) {
+        for effect in &mut self.0 {
+            if let Effect::Send { view, .. } = effect {
+                *view = sender;
+            }
+        }
     }
 
     pub(crate) fn reply(&mut self, id: RequestId, answer: Answer) {
@@ -233,6 +270,8 @@ impl fmt::Display for Timer {
             Timer::Retry(node) => write!(f, "retry {node}"),
             Timer::Exchange(node) => write!(f, "exchange {node}"),
             Timer::Reap => f.write_str("reap"),
+            Timer::Gossip(node) => write!(f, "gossip {node}"),
+            Timer::Settle => f.write_str("settle"),
         }
     }
 }

@@ -39,7 +39,10 @@
 //! #     fn put(&mut self, key: RecordKey, record: Record, _: Durability) { self.0.insert(key, record); }
 //! #     fn remove(&mut self, key: &RecordKey, _: Durability) { self.0.remove(key); }
 //! # }
-//! # let member = |id: u64| Member { id: NodeId(id), name: id.to_string(), weight: 1, zone: None };
+//! # let member = |id: u64| {
+//! #     let (name, address) = (id.to_string(), String::new());
+//! #     Member { id: NodeId(id), name, weight: 1, zone: None, address }
+//! # };
 //! # let strategy = Strategy::EqualPartitions { partitions: 8 };
 //! # let ring = Ring::new(&Layout::new(strategy, 2, vec![member(0), member(1)])?);
 //!
@@ -61,7 +64,8 @@
 //!     },
 //!     ambient,
 //! };
-//! let hear = |from, message| Input::Peer { from: NodeId(from), message, ambient };
+//! let view = n0.view();
+//! let hear = |from, message| Input::Peer { from: NodeId(from), view, message, ambient };
 //! let sent = |effects: Effects| -> Message {
 //!     let mut effects = effects.into_iter();
 //!     let message = effects.find_map(|effect| match effect {
@@ -93,6 +97,7 @@ pub mod config;
 pub mod door;
 pub mod ids;
 pub mod limits;
+pub mod membership;
 pub mod merkle;
 pub mod message;
 pub mod node;

@@ -53,5 +53,12 @@ pub const MAX_COMPARED_RANGES: usize = 8;
 /// Tombstones that one node reaps at a time.
 pub const REAP_BATCH: usize = 64;
 
+/// Objects and hints that are looked through at a time after a change of the layout.
+pub const SETTLE_BATCH: usize = 256;
+
+/// Changes that another node may be ahead of this one: one datagram from the far future must not
+/// leave the cluster without a next version (bug F5).
+pub const MAX_LAYOUT_LEAD: u64 = 1 << 20;
+
 /// Tombstones that a node watches for others at a time.
 pub const MAX_WATCHED: usize = 4096;

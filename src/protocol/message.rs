@@ -4,10 +4,12 @@ mod display;
 
 use crate::config::Quorum;
 use crate::ids::{Key, NodeId, RequestId, Value};
+use crate::membership::{LayoutHash, Membership};
 use crate::merkle::{Hash, Path, TreeNode};
 use crate::ring::RangeId;
 use crate::store::Durability;
 use crate::versions::{Context, Incarnation, Object, Written};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +99,8 @@ pub enum Refusal {
     ForeignContext,
     /// The key is longer than [`crate::limits::MAX_KEY_BYTES`].
     KeyTooLong,
+    /// The node is no member of the cluster, or not yet; another is.
+    NotAMember,
     /// The node does not own the key, so it may not coordinate a put of it.
     NotAnOwner,
     /// The key's values would exceed [`crate::limits::MAX_OBJECT_BYTES`].
@@ -255,6 +259,17 @@ pub enum Message {
         /// Some of those asked about.
         tombstones: Vec<(Key, Hash)>,
     },
+    /// What I know of who takes part (paper §4.8), as a hash.
+    Gossip {
+        /// Of the sender's [`Membership`].
+        digest: LayoutHash,
+        /// Whether the sender has done what the present stage of a change asks of it.
+        done: bool,
+        /// Whether it wants to hear the same of the receiver.
+        asks: bool,
+    },
+    /// What I know of who takes part.
+    News(Arc<Membership>),
     /// Every node has said yes three times: remove these tombstones if they are still what you hold.
     Reap {
         /// Keys, and the hashes of their objects.
@@ -275,6 +290,26 @@ pub enum Round {
 }
 
 impl Message {
+    /// Whether it is served only by nodes that act on the same layouts as its sender: what is said,
+    /// counted or handed over under others would prove nothing.
+    pub fn is_bound_to_view(&self) -> bool {
+        matches!(
+            self,
+            Message::Replicate { .. }
+                | Message::Confirm { .. }
+                | Message::Read { .. }
+                | Message::Handoff { .. }
+                | Message::Roots { .. }
+                | Message::Subtree { .. }
+                | Message::Swap { .. }
+                | Message::Pull { .. }
+                | Message::Page { .. }
+                | Message::ReapAsk { .. }
+                | Message::ReapYes { .. }
+                | Message::Reap { .. }
+        )
+    }
+
     /// The request that this message belongs to, if any.
     pub fn request(&self) -> Option<RequestId> {
         match self {

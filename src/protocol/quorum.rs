@@ -3,12 +3,15 @@
 use crate::ids::NodeId;
 use crate::message::Replicas;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The answers to one question that was put to a set of replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tally {
     need: u8,
+    /// If there are several: each of these sets of replicas must give as many answers.
+    quorums: Vec<BTreeSet<NodeId>>,
     silent: BTreeSet<NodeId>,
     yes: BTreeSet<NodeId>,
     no: BTreeSet<NodeId>,
@@ -40,9 +43,30 @@ impl Tally {
     /// A question that `need` of the replicas `asked` must say yes to.
     pub fn new(need: u8, asked: impl IntoIterator<Item = Target>) -> Tally {
         let (silent, yes, no) = Default::default();
-        let mut tally = Tally { need, silent, yes, no, homes: BTreeMap::new() };
+        let (quorums, homes) = (Vec::new(), BTreeMap::new());
+        let mut tally = Tally { need, quorums, silent, yes, no, homes };
         asked.into_iter().for_each(|target| tally.ask(target));
         tally
+    }
+
+    /// The same, where `need` of each of these sets have to say yes, if there are any.
+    #[must_use]
+    pub fn in_each(mut self, quorums: Vec<BTreeSet<NodeId>>) -> Tally {
+        self.quorums = quorums;
+        self
+    }
+
+    /// Puts the question anew: to `asked`, and for these sets. Who has said yes stays.
+    pub fn renew(
+        &mut self,
+        quorums: Vec<BTreeSet<NodeId>>,
+        asked: impl IntoIterator<Item = Target>,
+    ) {
+        self.quorums = quorums;
+        self.silent.clear();
+        self.no.clear();
+        self.homes.retain(|node, _| self.yes.contains(node));
+        asked.into_iter().for_each(|target| self.ask(target));
     }
 
     /// One more is asked, unless it was.
@@ -76,27 +100,27 @@ impl Tally {
 
     /// Where the tally stands.
     pub fn standing(&self) -> Standing {
-        let need = usize::from(self.need);
-        if self.places(self.accepted()) >= need {
+        if self.count(self.accepted()) >= self.need {
             Standing::Reached
-        } else if self.places(self.accepted().chain(self.silent())) < need {
+        } else if self.count(self.accepted().chain(self.silent())) < self.need {
             Standing::Failed
         } else {
             Standing::Pending
         }
     }
 
-    /// The primaries among `nodes` and behind them: a primary and its fallback are one replica as
-    /// soon as the hint has gone home.
-    fn places(&self, nodes: impl Iterator<Item = NodeId>) -> usize {
+    /// How many primaries are among `nodes` and behind them, in the quorum that has the fewest: a
+    /// primary and its fallback are one replica as soon as the hint has gone home.
+    fn count(&self, nodes: impl Iterator<Item = NodeId>) -> u8 {
         let places: BTreeSet<NodeId> = nodes.map(|node| self.home(node).unwrap_or(node)).collect();
-        places.len()
+        let counts = self.quorums.iter().map(|quorum| quorum.intersection(&places).count());
+        // A tally is never larger than a preference list's `n: u8`.
+        counts.min().unwrap_or(places.len()) as u8
     }
 
     /// How many replicas said yes.
     pub fn got(&self) -> u8 {
-        // A tally is never larger than a preference list's `n: u8`.
-        self.places(self.accepted()) as u8
+        self.count(self.accepted())
     }
 
     /// How many have to.
@@ -107,6 +131,11 @@ impl Tally {
     /// Who has not answered.
     pub fn silent(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.silent.iter().copied()
+    }
+
+    /// Those who have not answered, with whom they stand in for.
+    pub fn silent_targets(&self) -> impl Iterator<Item = Target> + '_ {
+        self.silent().map(|node| Target { node, home: self.home(node) })
     }
 
     /// Who said yes.

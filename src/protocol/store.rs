@@ -1,10 +1,13 @@
 //! What a node keeps on its disk, behind one small trait.
 
 use crate::ids::{ClientId, Key, NodeId};
+use crate::membership::{Membership, Step};
 use crate::merkle::{Path, TreeNode};
 use crate::ring::RangeId;
 use crate::versions::{Epoch, Incarnation, Object, Versioning};
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The name of a record. The order is the order of [`Store::next`].
@@ -29,7 +32,8 @@ pub enum RecordKey {
         /// The key.
         key: Key,
     },
-    /// The disk is younger than the cluster: which other nodes' copies have been merged since.
+    /// The disk is younger than the cluster, or the node is to own more than it did: which other
+    /// nodes' copies have been merged since.
     Unsynchronised,
     /// The key's object here is nothing but tombstones, and this node is to reap it.
     Tombstone(Key),
@@ -40,6 +44,10 @@ pub enum RecordKey {
         /// The place within the tree.
         path: Path,
     },
+    /// What this node knows of who takes part, once a change was proposed.
+    Membership,
+    /// The plan of a change that an operator is preparing here.
+    Staged,
 }
 
 /// A record.
@@ -78,6 +86,8 @@ pub enum Record {
     },
     /// Of [`RecordKey::Unsynchronised`].
     Unsynchronised {
+        /// What this node cannot vouch for.
+        missing: Missing,
         /// The nodes whose copies have been merged.
         merged: BTreeSet<NodeId>,
     },
@@ -85,6 +95,19 @@ pub enum Record {
     Tombstone,
     /// Of [`RecordKey::Tree`].
     Tree(TreeNode),
+    /// Of [`RecordKey::Membership`].
+    Membership(Arc<Membership>),
+    /// Of [`RecordKey::Staged`].
+    Staged(Vec<Step>),
+}
+
+/// Which of its copies a node cannot vouch for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Missing {
+    /// All: its disk is younger than the cluster, or it has missed a change of the layout.
+    All,
+    /// Those that the change under way brings it.
+    Gained,
 }
 
 /// What a node keeps beside its objects, as its configuration wants it. If that has changed, the

@@ -5,6 +5,7 @@ use super::fragments::{Fragments, Limits};
 use super::grow_buffers;
 use super::status::{Digests, Status};
 use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::membership::{Command, View};
 use dynamo_protocol::message::{Answer, Request};
 use std::io::{Error, ErrorKind, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -48,7 +49,7 @@ impl Caller {
         Ok(Caller { socket, fragments, next_message: rand::random() })
     }
 
-    /// The answer of `node` to `request`; `None` if none comes in time.
+    /// The answer of `node` to `request`, and on which layouts it acts; `None` if none comes in time.
     ///
     /// # Errors
     /// If the socket fails.
@@ -57,11 +58,11 @@ impl Caller {
         node: SocketAddr,
         request: Request,
         timeout: Duration,
-    ) -> Result<Option<Answer>> {
+    ) -> Result<Option<(Answer, View)>> {
         let asked = request.id;
         self.send(node, &Frame::Request(request))?;
         self.wait(node, timeout, |frame| match frame {
-            Frame::Reply { id, answer } if id == asked => Some(answer),
+            Frame::Reply { id, view, answer } if id == asked => Some((answer, view)),
             _ => None,
         })
     }
@@ -95,6 +96,32 @@ impl Caller {
             Frame::Examined { nonce, status } if nonce == asked => Some(*status),
             _ => None,
         })
+    }
+
+    /// Tells the node at `node` what to do, again and again until it says what came of it; `None`
+    /// if it does not in time.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn command(
+        &mut self,
+        node: SocketAddr,
+        command: &Command,
+        timeout: Duration,
+    ) -> Result<Option<std::result::Result<(), String>>> {
+        let asked: u64 = rand::random();
+        let deadline = Instant::now() + timeout;
+        while Instant::now() < deadline {
+            self.send(node, &Frame::Command { nonce: asked, command: Box::new(command.clone()) })?;
+            let told = self.wait(node, timeout.min(PING_TIMEOUT), |frame| match frame {
+                Frame::Obeyed { nonce, result } if nonce == asked => Some(result),
+                _ => None,
+            })?;
+            if told.is_some() {
+                return Ok(told);
+            }
+        }
+        Ok(None)
     }
 
     fn send(&mut self, node: SocketAddr, frame: &Frame) -> Result<()> {

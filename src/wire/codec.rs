@@ -13,11 +13,12 @@
 
 use super::status::{Digests, Status};
 use dynamo_protocol::ids::{NodeId, RequestId};
+use dynamo_protocol::membership::{Command, View};
 use dynamo_protocol::message::{Answer, Message, Request};
 use serde::{Deserialize, Serialize};
 
 /// The format that this code speaks. A datagram of any other is refused.
-pub const FORMAT_VERSION: u8 = 2;
+pub const FORMAT_VERSION: u8 = 4;
 
 /// Largest datagram, in bytes: small enough for every path that carries QUIC, so that no router
 /// ever splits it.
@@ -47,6 +48,8 @@ pub enum Frame {
     Peer {
         /// Who speaks; believed only if the datagram comes from that member's address.
         from: NodeId,
+        /// Which layouts it acts on.
+        view: View,
         /// What it says.
         message: Message,
     },
@@ -54,6 +57,8 @@ pub enum Frame {
     Reply {
         /// Which request this answers.
         id: RequestId,
+        /// Which layouts the node acts on: a client that routes by older ones sees that it does.
+        view: View,
         /// The answer.
         answer: Answer,
     },
@@ -82,6 +87,20 @@ pub enum Frame {
         nonce: u64,
         /// The state of the node.
         status: Box<Status>,
+    },
+    /// From an operator: do this.
+    Command {
+        /// To be sent back. A command that comes again with the same one is not done again.
+        nonce: u64,
+        /// What.
+        command: Box<Command>,
+    },
+    /// It is done, or this is why not.
+    Obeyed {
+        /// Of the command.
+        nonce: u64,
+        /// What came of it.
+        result: Result<(), String>,
     },
 }
 

@@ -1,10 +1,13 @@
-//! What a node says about itself to whoever asks: for operators and tests, never for the protocol.
+//! What a node says about itself to whoever asks: for operators, tests and clients that route by the
+//! layout, never for the protocol.
 
 use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::membership::{Membership, Step};
 use dynamo_protocol::merkle::Hash;
-use dynamo_protocol::ring::RangeId;
+use dynamo_protocol::ring::{Member, RangeId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A node, seen from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +25,40 @@ pub struct Status {
     /// What it holds of each range that it is a replica of, ascending: a hash that is equal where
     /// the copies are. [`Digests`] says which hash.
     pub ranges: Vec<(RangeId, Hash)>,
+    /// The objects of these ranges and the bytes of their values, if they were read.
+    pub stored: Option<(u64, u64)>,
     /// What it has counted since it started.
     pub counters: BTreeMap<String, u64>,
+    /// Who takes part, as far as it knows.
+    pub members: Option<Box<Members>>,
+}
+
+/// Who takes part in a cluster, as one node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// The node itself, as its configuration has it, member or not.
+    pub me: Member,
+    /// The layouts that it knows.
+    pub membership: Arc<Membership>,
+    /// The plan that it keeps.
+    pub staged: Vec<Step>,
+    /// Whom the change under way still waits for in its present stage, by what this node has heard.
+    pub awaited: BTreeSet<NodeId>,
+    /// Whether this node has done what that stage asks for.
+    pub has_done: bool,
+    /// Whether it puts in order what a change has left behind.
+    pub is_settling: bool,
+    /// Those whose copies it has merged since it became an owner of more; `None` if it has all.
+    pub merged: Option<BTreeSet<NodeId>>,
+    /// The hints that it keeps, by the node that they are for.
+    pub hints: BTreeMap<NodeId, u64>,
 }
 
 /// What [`Status::ranges`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Digests {
+    /// Nothing: only how the node is.
+    Nothing,
     /// The roots of the Merkle trees, which are at hand; nothing if anti-entropy is off.
     Roots,
     /// The objects themselves, all of which are read: independent of the trees, and slow.

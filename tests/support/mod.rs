@@ -2,11 +2,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use dynamo::client::Client;
-use dynamo::node::config::NodeConfig;
+use dynamo::node::config::{JoinerConfig, NodeConfig};
 use dynamo::node::local::Plan;
 use dynamo::node::scheme::Scheme;
 use dynamo::wire::caller::Caller;
-use dynamo::wire::status::{Digests, Status};
+use dynamo::wire::status::{Digests, Members, Status};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
@@ -71,7 +71,7 @@ impl Cluster {
     }
 
     pub fn address(&self, node: usize) -> SocketAddr {
-        self.configs[node].nodes[node].address
+        self.configs[node].listen().unwrap()
     }
 
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -85,14 +85,70 @@ impl Cluster {
 
     /// How a node is, all of its objects read.
     pub fn status(&self, node: usize) -> Status {
+        self.examine(node, Digests::Objects)
+    }
+
+    /// The same, with the digests of its copies that are asked for.
+    pub fn examine(&self, node: usize, digests: Digests) -> Status {
         let address = self.address(node);
         let mut caller = Caller::towards(address).unwrap();
         let mut status = None;
         wait_until("a status", || {
-            status = caller.examine(address, Digests::Objects, Duration::from_secs(5)).unwrap();
+            status = caller.examine(address, digests, Duration::from_secs(5)).unwrap();
             status.is_some()
         });
         status.unwrap()
+    }
+
+    /// Starts a node that is no member yet, and gives its number.
+    pub fn start_joiner(&mut self) -> usize {
+        let node = self.configs.len();
+        let (name, id, zone) = (format!("n{node}"), None, None);
+        let joiner = JoinerConfig { name, id, address: free_address(), weight: 1, zone };
+        let mut config = self.configs[0].clone();
+        config.data = self.folder().join(&joiner.name);
+        (config.node, config.joiner) = (String::new(), Some(joiner));
+        self.write_config(&config);
+        self.configs.push(config);
+        self.processes.push(None);
+        self.spawn(node, &["--bootstrap"]);
+        assert!(self.came_up(node), "{}", self.log(node));
+        node
+    }
+
+    /// Gives an operator's command to `node`: the exit code, and what is said.
+    pub fn admin(&self, node: usize, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_dynamo"))
+            .arg("admin")
+            .args(arguments)
+            .args(["--node", &self.address(node).to_string()])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let all = [&output.stdout[..], &output.stderr[..]].concat();
+        (output.status.code(), String::from_utf8(all).unwrap())
+    }
+
+    /// A command that is obeyed.
+    #[track_caller]
+    pub fn obeyed(&self, node: usize, arguments: &[&str]) -> String {
+        let (code, said) = self.admin(node, arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        said
+    }
+
+    /// Who takes part, as `node` sees it; `None` if it does not say.
+    pub fn members(&self, node: usize) -> Option<Members> {
+        let address = self.address(node);
+        let mut caller = Caller::towards(address).unwrap();
+        let status = caller.examine(address, Digests::Nothing, Duration::from_secs(1)).unwrap();
+        status.and_then(|status| status.members).map(|members| *members)
+    }
+
+    /// Sends a signal to a node's process.
+    pub fn signal(&self, node: usize, signal: &str) {
+        let id = self.processes[node].as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     /// Starts a node that ended, and waits until it answers.
@@ -140,7 +196,7 @@ impl Cluster {
 
     /// Writes a configuration file, and gives its name.
     pub fn write_config(&self, config: &NodeConfig) -> PathBuf {
-        let file = self.folder().join(format!("{}.toml", config.node));
+        let file = self.folder().join(format!("{}.toml", config.name()));
         fs::write(&file, toml::to_string(config).unwrap()).unwrap();
         file
     }
@@ -187,6 +243,11 @@ impl Drop for Cluster {
             let _ = process.wait();
         }
     }
+}
+
+/// An address that nobody has.
+pub fn free_address() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Runs a node that is not expected to start: its exit code, and what it printed.

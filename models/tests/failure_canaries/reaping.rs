@@ -102,7 +102,7 @@ fn ask_no_fallback(model: &ClusterModel, state: &State, action: &Action) -> Stat
     {
         let mut after = state.clone();
         after.take(ask);
-        after.send(envelope(ask.to, ask.from, Message::ReapYes { round, tombstones }));
+        after.send(envelope(&after, ask.to, ask.from, Message::ReapYes { round, tombstones }));
         return after;
     }
     model.step(state, action)

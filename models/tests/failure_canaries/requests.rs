@@ -62,7 +62,7 @@ fn try_the_second_owner(model: &ClusterModel, state: &State, action: &Action) ->
     {
         let operation = Operation::Put { context: None, value: model.plan().value(put) };
         let request = Request { id: *id, key: crate::key(), operation, quorum: None };
-        after.send(envelope(*forwarder, node(1), Message::Forward(request)));
+        after.send(envelope(&after, *forwarder, node(1), Message::Forward(request)));
     }
     after
 }

@@ -292,8 +292,11 @@ fn a_report_names_what_differs_from_the_defaults_and_what_is_excluded() {
     assert!(sloppy.bounds().ends_with(
         "1 crashes, 0 drops, 0 duplicates, 0 premature timeouts, 1 lost disks, 1 partitions"
     ));
-    assert_eq!(sloppy.excluded(), ["drops", "duplicates", "premature timeouts"]);
+    assert_eq!(
+        sloppy.excluded(),
+        ["drops", "duplicates", "premature timeouts", "changes of the layout"]
+    );
     let plain = report(GOOD);
     assert!(plain.header().contains("vector-clock, read repair blocking\n"), "{}", plain.header());
-    assert_eq!(plain.excluded(), ["lost disks", "partitions"]);
+    assert_eq!(plain.excluded(), ["lost disks", "partitions", "changes of the layout"]);
 }

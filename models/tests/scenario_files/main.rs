@@ -2,6 +2,7 @@
 
 mod failure_handling;
 mod limits;
+mod membership;
 mod refusals;
 mod round_trip;
 
@@ -97,6 +98,7 @@ fn everything_written_is_read() {
             vec![step(Op::Get, "k", None), step(Op::Put, "k", Some(0))],
             vec![step(Op::PutBlind, "j", Some(2)), step(Op::Delete, "k", None)],
         ],
+        membership: None,
         faults: Faults { crashes: 1, drops: 2, duplicates: 3, timeouts: 4, ..Faults::default() },
         reaches: Vec::new(),
         expect: vec![
@@ -120,6 +122,7 @@ fn what_is_absent_has_its_default() {
         note: None,
         cluster: three(1, 2),
         clients: vec![vec![step(Op::Get, "k", None)]],
+        membership: None,
         faults: Faults::default(),
         reaches: Vec::new(),
         expect: all.collect(),
@@ -175,7 +178,7 @@ fn names_are_read_back_and_explained() {
         assert_eq!(mechanism.to_string().parse(), Ok(mechanism));
         is_a_sentence(mechanism.meaning());
     }
-    assert_eq!(Mechanism::ALL.len(), 15);
+    assert_eq!(Mechanism::ALL.len(), 20);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use crate::{GOOD, failure_handling::SLOPPY, parse};
 use dynamo_models::scenario::{
-    Cluster, Durability, Expectation, Faults, MAX_BUDGET, MAX_CLIENTS, MAX_NODES, MAX_PUTS,
-    MAX_STEPS, Mechanism, Op, Property, Quorum, ReadRepair, Scenario, Schedule, Step, Switch, Tier,
-    Versioning,
+    Cluster, Durability, Expectation, Faults, Gossip, MAX_BUDGET, MAX_CLIENTS, MAX_NODES,
+    MAX_OPERATORS, MAX_PUTS, MAX_STEPS, Mechanism, Membership, Move, Op, Order, Property, Quorum,
+    ReadRepair, Scenario, Schedule, Step, Switch, Tier, Versioning,
 };
 use proptest::{
     collection::vec,
@@ -55,6 +55,30 @@ fn any_clients(nodes: u8) -> impl Strategy<Value = Vec<Vec<Step>>> {
     })
 }
 
+fn any_membership(cluster: &Cluster) -> impl Strategy<Value = Option<Membership>> + use<> {
+    let (least, nodes) = (cluster.n, cluster.nodes);
+    let part = (0..3, 0..nodes, 0..nodes).prop_map(|(kind, node, other)| match kind {
+        0 => Move::Join(node),
+        1 => Move::Leave(node),
+        _ => Move::Replace(node, other),
+    });
+    let what = prop_oneof![vec(part, 1..4), (0..nodes).prop_map(|node| vec![Move::Down(node)])];
+    let order = (what, 0..nodes).prop_map(|(what, contact)| Order { what, contact });
+    let operators = vec(vec(order, 0..=MAX_OPERATORS), 0..=MAX_OPERATORS);
+    let pair = (0..nodes, 0..nodes).prop_filter("a pair", |(from, to)| from != to);
+    let gossips = match nodes {
+        1 => Just(Vec::new()).boxed(),
+        _ => vec(pair.prop_map(|(from, to)| Gossip(from, to)), 0..4).boxed(),
+    };
+    option::of(
+        (least..=nodes, operators, gossips).prop_map(|(founders, operators, gossips)| Membership {
+            founders,
+            operators,
+            gossips,
+        }),
+    )
+}
+
 fn any_expect() -> impl Strategy<Value = Vec<(Property, Option<Expectation>)>> {
     let verdicts = vec(option::of(select(Expectation::ALL)), Property::ALL.len());
     verdicts.prop_map(|verdicts| {
@@ -82,30 +106,38 @@ fn any_scenario() -> impl Strategy<Value = Scenario> {
     any_cluster()
         .prop_flat_map(|cluster| {
             let nodes = cluster.nodes;
-            (Just(cluster), any_clients(nodes), 0..=nodes)
+            (Just(cluster), any_clients(nodes), 0..=nodes, any_membership(&cluster))
         })
         .prop_flat_map(move |known| {
             let demanded = subsequence(Mechanism::ALL, 0..=Mechanism::ALL.len());
             let rest = (select(Schedule::ALL), select(Tier::ALL), any_expect(), demanded);
             (Just(known), rest, faults.clone(), words.clone())
         })
-        .prop_map(|((cluster, clients, f), (schedule, tier, expect, reaches), faults, words)| {
-            let (title, note) = words;
-            let mut scenario = Scenario {
-                title,
-                schedule,
-                tier,
-                f,
-                note,
-                cluster,
-                clients,
+        .prop_map(
+            |(
+                (cluster, clients, f, membership),
+                (schedule, tier, expect, reaches),
                 faults,
-                reaches,
-                expect,
-            };
-            possible(&mut scenario);
-            scenario
-        })
+                words,
+            )| {
+                let (title, note) = words;
+                let mut scenario = Scenario {
+                    title,
+                    schedule,
+                    tier,
+                    f,
+                    note,
+                    cluster,
+                    clients,
+                    membership,
+                    faults,
+                    reaches,
+                    expect,
+                };
+                possible(&mut scenario);
+                scenario
+            },
+        )
 }
 
 /// Takes out what the rest of the scenario rules out.

@@ -79,6 +79,7 @@ impl fmt::Display for Refusal {
             Refusal::Busy => "the node is busy; try again later or at another node",
             Refusal::ForeignContext => "the context does not belong to this cluster; read again",
             Refusal::KeyTooLong => "the key is too long",
+            Refusal::NotAMember => "not a member of the cluster",
             Refusal::NotAnOwner => "the node does not own the key",
             Refusal::ObjectTooLarge => "the key's values would be too large together",
             Refusal::TooManySiblings => {
@@ -109,6 +110,11 @@ impl fmt::Display for Message {
             Message::Repair { key, object } => write!(f, "repair {key}={object}"),
             Message::Handoff { key, object } => write!(f, "handoff {key}={object}"),
             Message::HandedOff { key, .. } => write!(f, "handed-off {key}"),
+            Message::Gossip { digest, done, asks } => {
+                let (done, asks) = (if *done { " done" } else { "" }, if *asks { "?" } else { "" });
+                write!(f, "gossip {digest}{done}{asks}")
+            }
+            Message::News(membership) => write!(f, "news of {membership}"),
             _ => self.fmt_exchange(f),
         }
     }

@@ -22,7 +22,7 @@ impl<S: Store> Node<S> {
     /// fetch the other's.
     pub(super) fn exchanges_with(&self, peer: NodeId) -> bool {
         let begins = self.config.failures().anti_entropy && self.id < peer;
-        begins || self.must_pull_from(peer)
+        self.rings.contains(peer) && (begins || self.must_pull_from(peer))
     }
 
     /// It is time to compare copies with `peer`.
@@ -61,10 +61,12 @@ impl<S: Store> Node<S> {
     }
 
     fn shares(&self, range: RangeId, peer: NodeId) -> bool {
-        self.config
-            .ring()
-            .preference_list_of(range)
-            .is_some_and(|list| list.contains_primary(self.id) && list.contains_primary(peer))
+        let own = |node| {
+            let rings = self.rings.with_ranges_of_current();
+            let mut lists = rings.filter_map(|ring| ring.preference_list_of(range));
+            lists.any(|list| list.contains_primary(node))
+        };
+        own(self.id) && own(peer)
     }
 
     /// Where the roots differ, sends what this node has at the top.
@@ -134,8 +136,7 @@ impl<S: Store> Node<S> {
         object: Option<Object>,
         effects: &mut Effects,
     ) {
-        let list = self.preference_list(&key);
-        if !list.contains_primary(self.id) || !list.contains_primary(from) {
+        if !self.owns(&key) || !self.rings.owns(from, &key) {
             return effects.ignore(Ignored::NotAReplica);
         }
         if let Some(object) = &object

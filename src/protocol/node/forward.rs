@@ -35,7 +35,7 @@ impl<S: Store> Node<S> {
         refused: BTreeSet<NodeId>,
         effects: &mut Effects,
     ) -> Option<Forward> {
-        let targets = self.targets(&request.key, self.quorum(&request)).into_iter();
+        let targets = self.write_targets(&request.key, self.quorum(&request)).into_iter();
         let is_left = |node: &NodeId| *node != self.id && !refused.contains(node);
         let left = targets.map(|target| target.node).filter(is_left);
         let to = left.min_by_key(|node| self.state.suspects.contains(node))?;
@@ -62,7 +62,8 @@ impl<S: Store> Node<S> {
             return;
         }
         // With a sloppy quorum the sender knows of no healthy node before this one.
-        let is_mine = self.quorum(&request) == Quorum::Sloppy || self.owns(&request.key);
+        let stands_in = self.quorum(&request) == Quorum::Sloppy && !self.is_leaving();
+        let is_mine = stands_in || self.owns(&request.key);
         let not_mine = (!is_mine).then_some(Refusal::NotAnOwner);
         match not_mine.or_else(|| self.refusal(&request)) {
             Some(refusal) => self.answer(origin, id, Answer::Refused(refusal), effects),
@@ -93,7 +94,7 @@ impl<S: Store> Node<S> {
         answer: Answer,
         effects: &mut Effects,
     ) {
-        if let Answer::Refused(Refusal::Busy | Refusal::NotAnOwner) = answer {
+        if let Answer::Refused(Refusal::Busy | Refusal::NotAMember | Refusal::NotAnOwner) = answer {
             forward.refused.insert(forward.to);
             let next = self.send_on(forward.request, forward.refused, effects);
             if let Some(forward) = next {

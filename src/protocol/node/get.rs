@@ -40,7 +40,7 @@ enum Stage {
 impl<S: Store> Node<S> {
     /// Coordinates a get.
     pub(super) fn get(&mut self, id: RequestId, key: Key, quorum: Quorum, effects: &mut Effects) {
-        let targets = self.targets(&key, quorum);
+        let targets = self.read_targets(&key, quorum);
         let tally = Tally::new(self.config.r(), targets.iter().copied());
         let mut get = Get { key, tally, quorum, copies: BTreeMap::new(), stage: Stage::Reading };
         self.ask_myself(&mut get);
@@ -158,8 +158,14 @@ impl<S: Store> Node<S> {
     /// Sends what is to be returned to every replica not known to hold it.
     fn confirm(&mut self, id: RequestId, get: &mut Get, effects: &mut Effects) {
         let result = get.merged().unwrap_or_else(|| self.empty());
-        let asked: Vec<Target> = get.tally.asked().collect();
-        let mut holders = Tally::new(self.config.confirmations(), asked.iter().copied());
+        let mut asked: Vec<Target> = get.tally.asked().collect();
+        let quorums = self.rings.several_quorums(&get.key);
+        if !quorums.is_empty() {
+            let is_new = |target: &Target| !get.tally.was_asked(target.node);
+            asked.extend(self.write_targets(&get.key, get.quorum).into_iter().filter(is_new));
+        }
+        let holders = Tally::new(self.config.confirmations(), asked.iter().copied());
+        let mut holders = holders.in_each(quorums);
         let nothing = result == self.empty();
         for &Target { node, home } in &asked {
             let copy = get.copies.get(&node).and_then(Option::as_ref);
@@ -173,14 +179,35 @@ impl<S: Store> Node<S> {
             }
         }
         if holders.standing() == Standing::Pending {
-            for node in holders.silent() {
+            for Target { node, home } in holders.silent_targets() {
                 let (key, object) = (get.key.clone(), result.clone());
                 effects.note(Note::Repaired(node));
-                let home = holders.home(node);
                 effects.send(node, Message::Confirm { id, key, object, home });
             }
         }
         get.stage = Stage::Confirming { result, holders };
+    }
+
+    /// Begins a get anew, in other layouts than before.
+    pub(super) fn renew_get(&mut self, id: RequestId, get: Get, effects: &mut Effects) {
+        self.get(id, get.key, get.quorum, effects);
+    }
+
+    /// Asks `node` what it was asked before.
+    pub(super) fn get_again(&self, id: RequestId, get: &Get, node: NodeId, effects: &mut Effects) {
+        let is_it = |target: &Target| target.node == node;
+        match &get.stage {
+            Stage::Reading | Stage::Straggling => {
+                let targets: Vec<Target> = get.tally.silent_targets().filter(is_it).collect();
+                self.ask(id, &get.key, &targets, effects);
+            }
+            Stage::Confirming { result, holders } => {
+                for Target { node, home } in holders.silent_targets().filter(is_it) {
+                    let (key, object) = (get.key.clone(), result.clone());
+                    effects.send(node, Message::Confirm { id, key, object, home });
+                }
+            }
+        }
     }
 
     /// Sends the merge of all copies to every owner whose copy lacks something. Fallbacks are left
@@ -244,6 +271,15 @@ impl Get {
     /// Whether it only waits for the replicas that its answer did not need.
     pub(super) fn is_answered(&self) -> bool {
         matches!(self.stage, Stage::Straggling)
+    }
+
+    /// Whether `node` was asked and has not answered.
+    pub(super) fn waits_for(&self, node: NodeId) -> bool {
+        let tally = match &self.stage {
+            Stage::Confirming { holders, .. } => holders,
+            Stage::Reading | Stage::Straggling => &self.tally,
+        };
+        tally.silent().any(|silent| silent == node)
     }
 
     /// The key.

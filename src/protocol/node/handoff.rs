@@ -50,7 +50,8 @@ impl<S: Store> Node<S> {
         object: &Object,
         effects: &mut Effects,
     ) {
-        if !self.owns(&key) {
+        // Of what an old owner took now, its successors would not hear.
+        if !self.rings.target().preference_list(&key).contains_primary(self.id) {
             return effects.ignore(Ignored::NotAReplica);
         }
         if !self.merge_sent(Place::Own, &key, object, Durability::Durable, effects) {
@@ -68,10 +69,7 @@ impl<S: Store> Node<S> {
             Some(hint) if Hash::of_object(&key, &hint) == hash => {
                 let durability = self.usual_durability();
                 self.store.remove(&name, durability);
-                if self.copy(&key).is_none() {
-                    // A counter goes with the copy that it counts for.
-                    self.store.remove(&RecordKey::Counter(key), durability);
-                }
+                self.forget_counter(&key, durability);
                 effects.note(Note::ReleasedHint(home));
                 if self.config.failures().handoff && self.hints_of(home).next().is_none() {
                     effects.cancel(Timer::Handoff(home));

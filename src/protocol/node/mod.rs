@@ -3,31 +3,36 @@
 //! `put` and `get` coordinate a client's request, `forward` passes a put on to a node that may,
 //! `replica` serves other coordinators; `place` says on which nodes a request acts and where a copy
 //! lies. In the background `handoff` gives hints back, `exchange` compares Merkle trees,
-//! `resync` fills a lost disk, `reap` removes tombstones. `start` begins a life.
+//! `resync` fills a lost disk, `reap` removes tombstones. `start` begins a life. `members` gossips
+//! about who takes part, `rings` is what follows from it, `settle` is what a change leaves behind.
 
 mod exchange;
 mod forward;
 mod get;
 mod handoff;
+mod members;
 mod place;
 mod put;
 mod reap;
 mod replica;
 mod resync;
+mod rings;
+mod settle;
 mod start;
 
 use crate::config::Config;
 use crate::door::{Ambient, Delay, Effects, Ignored, Input, Timer};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::limits;
+use crate::membership::View;
 use crate::merkle::Hash;
 use crate::message::{Answer, Message, Operation, Refusal, Request};
 use crate::quorum::Target;
-use crate::ring::PreferenceList;
-use crate::store::{Store, feed, feed_records};
+use crate::store::{Record, RecordKey, Store, feed, feed_records};
 use crate::versions::Incarnation;
 use alloc::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 use core::hash::Hasher;
+use rings::Rings;
 use serde::Serialize;
 
 /// A node: a deterministic state machine over its store.
@@ -37,6 +42,8 @@ pub struct Node<S> {
     id: NodeId,
     state: Volatile,
     store: S,
+    /// What follows from the store and the configuration.
+    rings: Rings,
 }
 
 /// What a crash loses. Finished requests leave nothing behind.
@@ -56,6 +63,12 @@ struct Volatile {
     /// Tombstones that others are about to remove, and of which nothing else has moved here since
     /// this node said that it knows nothing else of them.
     watched: BTreeMap<Key, Hash>,
+    /// Those who have said that they have done what the present stage of a change asks of them.
+    confirmed: BTreeSet<NodeId>,
+    /// Those who have not heard of the present layouts, and whom a request waits for.
+    behind: BTreeSet<NodeId>,
+    /// Where looking through what a change has left behind goes on, if it is not done.
+    settling: Option<RecordKey>,
 }
 
 /// A request that is not finished.
@@ -106,7 +119,8 @@ impl<S: core::hash::Hash> core::hash::Hash for Node<S> {
 impl<S: Store> Node<S> {
     /// A node that has not been started: it ignores everything but [`Input::Start`].
     pub fn new(config: Arc<Config>, id: NodeId, store: S) -> Node<S> {
-        Node { config, id, state: Volatile::default(), store }
+        let rings = known_rings(&config, &store);
+        Node { config, id, state: Volatile::default(), store, rings }
     }
 
     /// Takes one step. Total: whatever comes in, it neither panics nor blocks; the same state and
@@ -117,11 +131,16 @@ impl<S: Store> Node<S> {
             Input::Start(start) => self.start(start, &mut effects),
             _ if self.state.incarnation.is_none() => effects.ignore(Ignored::NotStarted),
             Input::Client { request, ambient } => self.client(request, ambient, &mut effects),
-            Input::Peer { from, message, ambient } => {
-                self.peer(from, message, ambient, &mut effects);
+            Input::Peer { from, view, message, ambient } => {
+                self.peer((from, view), message, ambient, &mut effects);
             }
             Input::Timer(timer) => self.timer(timer, &mut effects),
+            Input::Operator(command) => self.command(command, &mut effects),
         }
+        if self.state.incarnation.is_some() {
+            self.advance_change(&mut effects);
+        }
+        effects.name_view(self.view());
         effects
     }
 
@@ -133,6 +152,8 @@ impl<S: Store> Node<S> {
             Timer::Retry(node) => self.retry_timer(node, effects),
             Timer::Exchange(node) => self.exchange_timer(node, effects),
             Timer::Reap => self.reap_timer(effects),
+            Timer::Gossip(peer) => self.gossip_timer(peer, effects),
+            Timer::Settle => self.settle_timer(effects),
         }
     }
 
@@ -153,7 +174,7 @@ impl<S: Store> Node<S> {
         match &request.operation {
             Operation::Get => self.get(id, request.key, quorum, effects),
             Operation::Put { .. }
-                if self.targets(&request.key, quorum).into_iter().any(acts_here) =>
+                if self.write_targets(&request.key, quorum).into_iter().any(acts_here) =>
             {
                 self.put(Origin::Client, request, ambient, effects);
             }
@@ -161,9 +182,15 @@ impl<S: Store> Node<S> {
         }
     }
 
-    fn peer(&mut self, from: NodeId, message: Message, ambient: Ambient, effects: &mut Effects) {
-        if !self.config.ring().contains(from) || from == self.id {
-            return effects.ignore(Ignored::Stranger);
+    fn peer(
+        &mut self,
+        (from, view): (NodeId, View),
+        message: Message,
+        ambient: Ambient,
+        effects: &mut Effects,
+    ) {
+        if !self.listens_to(from, view, &message, effects) {
+            return;
         }
         if message.keys().any(|key| key.0.len() > limits::MAX_KEY_BYTES) {
             return effects.ignore(Ignored::KeyTooLong);
@@ -189,8 +216,39 @@ impl<S: Store> Node<S> {
             Message::Unsynchronised { id } => self.not_a_replica(from, id, true, effects),
             Message::NotAReplica { id } => self.not_a_replica(from, id, false, effects),
             Message::Repair { key, object } => self.repair(&key, &object, effects),
+            Message::Gossip { digest, done, asks } => {
+                self.gossip((from, view), digest, done, asks, effects);
+            }
+            Message::News(membership) => self.news(from, &membership, effects),
             other => self.background(from, other, effects),
         }
+    }
+
+    /// Strangers are not listened to, but a member that has left unheard is told; whoever is no
+    /// member itself hears from anybody how to become one. And what is bound to a view is served
+    /// under no other.
+    fn listens_to(
+        &mut self,
+        from: NodeId,
+        view: View,
+        message: &Message,
+        effects: &mut Effects,
+    ) -> bool {
+        let is_known = self.rings.contains(from) || self.gossips_with(from);
+        let is_news = matches!(message, Message::Gossip { .. } | Message::News(_));
+        let is_outside = !self.rings.contains(self.id);
+        if from == self.id || !(is_known || (is_news && is_outside)) {
+            effects.ignore(Ignored::Stranger);
+            if from != self.id && view.is_before(&self.view()) {
+                self.send_news(from, effects);
+            }
+            return false;
+        }
+        if message.is_bound_to_view() && view != self.view() {
+            self.other_view(from, view, effects);
+            return false;
+        }
+        true
     }
 
     /// What nodes say to each other on nobody's behalf.
@@ -226,6 +284,9 @@ impl<S: Store> Node<S> {
 
     /// Whether a request can be refused on sight: broken, or one too many.
     fn refusal(&self, request: &Request) -> Option<Refusal> {
+        if !self.rings.contains(self.id) {
+            return Some(Refusal::NotAMember);
+        }
         if request.key.0.len() > limits::MAX_KEY_BYTES {
             return Some(Refusal::KeyTooLong);
         }
@@ -277,13 +338,14 @@ impl<S: Store> Node<S> {
         effects.set(Timer::Request(id), Delay::Request);
     }
 
-    fn preference_list(&self, key: &Key) -> &PreferenceList {
-        self.config.ring().preference_list(key)
+    /// Whether this node is one of the key's top N, in any layout that is live.
+    fn owns(&self, key: &Key) -> bool {
+        self.rings.owns(self.id, key)
     }
 
-    /// Whether this node is one of the key's top N.
-    fn owns(&self, key: &Key) -> bool {
-        self.preference_list(key).contains_primary(self.id)
+    /// The top N of `key` in the layout that is to stay.
+    pub fn owners(&self, key: &Key) -> &[NodeId] {
+        self.rings.target().preference_list(key).primaries()
     }
 
     /// This node's name.
@@ -329,4 +391,12 @@ impl<S: Store> Node<S> {
         feed_records(&mut hasher, &self.store);
         *hasher.finalize().as_bytes()
     }
+}
+
+fn known_rings<S: Store>(config: &Config, store: &S) -> Rings {
+    let known = match store.get(&RecordKey::Membership) {
+        Some(Record::Membership(membership)) => Some(membership),
+        _ => None,
+    };
+    Rings::new(config, known)
 }

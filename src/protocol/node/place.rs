@@ -8,6 +8,7 @@ use crate::ids::{Key, NodeId};
 use crate::merkle::{self, Hash};
 use crate::message::Request;
 use crate::quorum::{Tally, Target};
+use crate::ring::PreferenceList;
 use crate::store::{Durability, Record, RecordKey, Store};
 use crate::versions::Object;
 use alloc::vec::Vec;
@@ -27,8 +28,8 @@ impl<S: Store> Node<S> {
         if self.owns(key) {
             return Some(Place::Own);
         }
-        let list = self.preference_list(key);
-        home.filter(|&home| list.contains_primary(home)).map(Place::Hint)
+        // Whoever leaves takes nothing more into keeping.
+        home.filter(|&home| self.rings.owns(home, key) && !self.is_leaving()).map(Place::Hint)
     }
 
     /// All that this node holds of `key`: its own copy, or its hints together.
@@ -36,9 +37,9 @@ impl<S: Store> Node<S> {
         if self.owns(key) {
             return self.load(&RecordKey::Object(key.clone()));
         }
-        let hints = self.preference_list(key).primaries().iter();
+        let homes = self.rings.lists(key).flat_map(PreferenceList::primaries);
         let hints =
-            hints.filter_map(|&home| self.load(&RecordKey::Hint { home, key: key.clone() }));
+            homes.filter_map(|&home| self.load(&RecordKey::Hint { home, key: key.clone() }));
         hints.reduce(|a, b| a.merge(&b))
     }
 
@@ -117,7 +118,7 @@ impl<S: Store> Node<S> {
         effects: &mut Effects,
     ) {
         if self.config.failures().anti_entropy {
-            let range = self.config.ring().range_of(key);
+            let range = self.rings.current().range_of(key);
             let hash = object.map(|object| Hash::of_object(key, object));
             merkle::update(&mut self.store, range, key, hash, durability);
         }
@@ -139,11 +140,28 @@ impl<S: Store> Node<S> {
         request.quorum.unwrap_or(self.config.failures().quorum)
     }
 
+    /// The nodes that a get acts on.
+    pub(super) fn read_targets(&self, key: &Key, quorum: Quorum) -> Vec<Target> {
+        self.targets(self.rings.read().preference_list(key), quorum)
+    }
+
+    /// The nodes that a put acts on: those of each live layout.
+    pub(super) fn write_targets(&self, key: &Key, quorum: Quorum) -> Vec<Target> {
+        let mut targets: Vec<Target> = Vec::new();
+        for target in self.rings.lists(key).flat_map(|list| self.targets(list, quorum)) {
+            match targets.iter_mut().find(|other| other.node == target.node) {
+                None => targets.push(target),
+                // A primary of one layout is no fallback of the other.
+                Some(other) => other.home = other.home.and(target.home),
+            }
+        }
+        targets
+    }
+
     /// The nodes that a request acts on: the top N, or the first N healthy nodes of the walk, the
     /// k-th fallback in place of the k-th primary that does not seem to be (paper §4.6). Where
     /// there are too few healthy ones, suspects are asked after all.
-    pub(super) fn targets(&self, key: &Key, quorum: Quorum) -> Vec<Target> {
-        let list = self.preference_list(key);
+    fn targets(&self, list: &PreferenceList, quorum: Quorum) -> Vec<Target> {
         let primary = |&node: &NodeId| Target { node, home: None };
         if quorum == Quorum::Strict {
             return list.primaries().iter().map(primary).collect();
@@ -151,12 +169,16 @@ impl<S: Store> Node<S> {
         let is_up = |node| !self.state.suspects.contains(&node);
         let n = usize::from(self.config.n());
         let up = list.primaries().iter().filter(|&&node| is_up(node)).map(primary);
-        let stand_ins = list.stand_ins(is_up);
+        let mut stand_ins = list.stand_ins(is_up);
+        // Whoever leaves stands in for nobody.
+        stand_ins.retain(|(node, _)| self.rings.target().contains(*node));
         // Those that nobody stands in for: a primary and its fallback count as one replica.
-        let down = list.primaries().iter().filter(|&&node| !is_up(node)).skip(stand_ins.len());
+        let has_none =
+            |&&node: &&NodeId| !is_up(node) && stand_ins.iter().all(|(_, home)| *home != node);
+        let down: Vec<Target> = list.primaries().iter().filter(has_none).map(primary).collect();
         let stand_ins = stand_ins.into_iter();
         let stand_ins = stand_ins.map(|(node, home)| Target { node, home: Some(home) });
-        up.chain(stand_ins).chain(down.map(primary)).take(n).collect()
+        up.chain(stand_ins).chain(down).take(n).collect()
     }
 
     /// When those asked are silent: suspects them, and asks the next healthy fallbacks in place of
@@ -170,15 +192,24 @@ impl<S: Store> Node<S> {
         let silent: Vec<NodeId> = tally.silent().collect();
         self.suspect(silent.iter().copied(), effects);
         let Some(key) = key else { return Vec::new() };
-        let list = self.preference_list(key);
         // Each missing replica is asked for once, however many nodes were silent in its place.
         let home_of = |node| tally.home(node).unwrap_or(node);
         let missing = |home: &&NodeId| silent.iter().any(|&node| home_of(node) == **home);
         let replaced = |home: &&NodeId| tally.accepted().any(|node| home_of(node) == **home);
-        let homes = list.primaries().iter().filter(missing).filter(|home| !replaced(home));
-        let free = |node: &NodeId| !tally.was_asked(*node) && !self.state.suspects.contains(node);
-        let fallbacks = list.fallbacks().iter().copied().filter(free);
-        let others = fallbacks.zip(homes);
+        let mut primaries: Vec<NodeId> = Vec::new();
+        for node in self.rings.lists(key).flat_map(PreferenceList::primaries) {
+            if !primaries.contains(node) {
+                primaries.push(*node);
+            }
+        }
+        let homes = primaries.iter().filter(missing).filter(|home| !replaced(home));
+        let free = |node: &NodeId| {
+            !tally.was_asked(*node)
+                && !self.state.suspects.contains(node)
+                && !primaries.contains(node)
+        };
+        let fallbacks = self.rings.target().preference_list(key).all().iter().copied();
+        let others = fallbacks.filter(free).zip(homes);
         let others: Vec<Target> =
             others.map(|(node, &home)| Target { node, home: Some(home) }).collect();
         others.iter().for_each(|&target| tally.ask(target));
@@ -196,7 +227,7 @@ impl<S: Store> Node<S> {
                 continue;
             }
             effects.note(Note::Suspects(node));
-            if self.config.has_fallbacks() {
+            if self.rings.have_fallbacks() {
                 self.state.suspects.insert(node);
                 effects.set(Timer::Retry(node), Delay::Retry);
             }

@@ -17,8 +17,11 @@ use serde::Serialize;
 pub(super) struct Put {
     origin: Origin,
     tally: Tally,
-    /// The key and the version's dot, if others may be asked when those asked are silent.
-    sloppy: Option<(Key, Dot)>,
+    key: Key,
+    /// The version's.
+    dot: Dot,
+    /// Whether others may be asked when those asked are silent.
+    quorum: Quorum,
     /// Answered already: it waits for the replicas that were not needed.
     is_answered: bool,
 }
@@ -43,20 +46,20 @@ impl<S: Store> Node<S> {
         if let Some(refusal) = refusal {
             return self.answer(origin, id, Answer::Refused(refusal), effects);
         }
-        let mut targets = self.targets(&key, quorum);
+        let mut targets = self.write_targets(&key, quorum);
         let mine = targets.iter().find(|target| target.node == self.id).copied();
         let mine = mine.unwrap_or_else(|| {
             // Others believe that no node before this one is up.
-            let home = self.preference_list(&key).primaries().first().copied();
+            let home = self.rings.target().preference_list(&key).primaries().first().copied();
             targets.push(Target { node: self.id, home });
             Target { node: self.id, home }
         });
         let durability = self.coordinators_durability(targets.len());
         self.record(mine, &key, &object, dot, durability, effects);
-        let sloppy = (quorum == Quorum::Sloppy).then(|| (key.clone(), dot));
-        let tally = Tally::new(self.config.w(), targets.clone());
-        let put = Put { origin, tally, sloppy, is_answered: false };
-        self.spread(id, put, &key, &object, &targets, effects);
+        let tally =
+            Tally::new(self.config.w(), targets.clone()).in_each(self.rings.several_quorums(&key));
+        let put = Put { origin, tally, key, dot, quorum, is_answered: false };
+        self.spread(id, put, &object, &targets, effects);
     }
 
     /// A context that claims events of the future would make the new version look replaced, and
@@ -157,32 +160,59 @@ impl<S: Store> Node<S> {
         &mut self,
         id: RequestId,
         mut put: Put,
-        key: &Key,
         object: &Object,
         targets: &[Target],
         effects: &mut Effects,
     ) {
         put.tally.accept(self.id);
+        let others = targets.iter().copied().filter(|target| target.node != self.id);
+        self.send_replicas(id, others, &put.key, object, effects);
+        effects.set(Timer::Request(id), Delay::Request);
+        self.advance_put(id, put, effects);
+    }
+
+    /// The first of them may be the one that is to write durably.
+    fn send_replicas(
+        &self,
+        id: RequestId,
+        to: impl IntoIterator<Item = Target>,
+        key: &Key,
+        object: &Object,
+        effects: &mut Effects,
+    ) {
         let mut durability = self.first_durability();
-        for target in targets.iter().filter(|target| target.node != self.id) {
-            self.send_replica(id, *target, key, object, durability, effects);
+        for Target { node, home } in to {
+            let (key, object) = (key.clone(), object.clone());
+            effects.send(node, Message::Replicate { id, key, object, home, durability });
             durability = self.usual_durability();
+        }
+    }
+
+    /// Begins a put anew, in other layouts than before: who holds it does so still.
+    pub(super) fn renew_put(&mut self, id: RequestId, mut put: Put, effects: &mut Effects) {
+        let targets = self.write_targets(&put.key, put.quorum);
+        put.tally.renew(self.rings.quorums(&put.key), targets);
+        if let Some(object) = self.held_by(&put, id) {
+            self.send_replicas(id, put.tally.silent_targets(), &put.key, &object, effects);
         }
         effects.set(Timer::Request(id), Delay::Request);
         self.advance_put(id, put, effects);
     }
 
-    fn send_replica(
-        &self,
-        id: RequestId,
-        Target { node, home }: Target,
-        key: &Key,
-        object: &Object,
-        durability: Durability,
-        effects: &mut Effects,
-    ) {
-        let (key, object) = (key.clone(), object.clone());
-        effects.send(node, Message::Replicate { id, key, object, home, durability });
+    /// Sends `node` what it was sent before.
+    pub(super) fn put_again(&self, id: RequestId, put: &Put, node: NodeId, effects: &mut Effects) {
+        let target = put.tally.silent_targets().filter(|target| target.node == node);
+        if let Some(object) = self.held_by(put, id) {
+            self.send_replicas(id, target, &put.key, &object, effects);
+        }
+    }
+
+    /// This node's copy, if it still holds what was put: a hint may have gone home since, and what
+    /// came after it is another put.
+    fn held_by(&self, put: &Put, id: RequestId) -> Option<Object> {
+        // It may be no owner any more, and hold it still.
+        let own = || self.load(&RecordKey::Object(put.key.clone()));
+        self.copy(&put.key).or_else(own).filter(|copy| copy.holds(put.dot, id))
     }
 
     /// A replica answers a put.
@@ -206,7 +236,8 @@ impl<S: Store> Node<S> {
     /// answer did not need: if one is silent, a fallback is to keep a hint for it (paper §4.6).
     fn advance_put(&mut self, id: RequestId, mut put: Put, effects: &mut Effects) {
         let is_silent = put.tally.silent().next().is_some();
-        let follows_up = is_silent && put.sloppy.is_some() && self.config.has_fallbacks();
+        let is_sloppy = put.quorum == Quorum::Sloppy;
+        let follows_up = is_silent && is_sloppy && self.rings.have_fallbacks();
         match put.tally.standing() {
             Standing::Pending => {}
             Standing::Reached if follows_up && put.is_answered => {}
@@ -229,7 +260,7 @@ impl<S: Store> Node<S> {
 
     /// Those asked are silent. A sloppy put turns to others, as long as there are any.
     pub(super) fn put_timed_out(&mut self, id: RequestId, mut put: Put, effects: &mut Effects) {
-        let turns = self.turn_put_to_others(id, &mut put.tally, put.sloppy.as_ref(), effects);
+        let turns = self.turn_put_to_others(id, &mut put, effects);
         match (turns, put.is_answered) {
             (true, false) => self.wait(id, Pending::Put(put), effects),
             (true, true) => {
@@ -241,26 +272,12 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Whether there are others, and the put is still held here: a hint may have gone home since,
-    /// and what came after it is another put.
-    fn turn_put_to_others(
-        &mut self,
-        id: RequestId,
-        tally: &mut Tally,
-        sloppy: Option<&(Key, Dot)>,
-        effects: &mut Effects,
-    ) -> bool {
-        let others = self.turn_to_others(tally, sloppy.map(|(key, _)| key), effects);
-        let Some((key, dot)) = sloppy else { return false };
-        let Some(object) = self.copy(key).filter(|copy| copy.holds(*dot, id)) else {
-            return false;
-        };
-        // Whoever is silent may be the one that was to write durably.
-        let mut durability = self.first_durability();
-        for &target in &others {
-            self.send_replica(id, target, key, &object, durability, effects);
-            durability = self.usual_durability();
-        }
+    /// Whether there are others, and the put is still held here.
+    fn turn_put_to_others(&mut self, id: RequestId, put: &mut Put, effects: &mut Effects) -> bool {
+        let key = (put.quorum == Quorum::Sloppy).then_some(&put.key);
+        let others = self.turn_to_others(&mut put.tally, key, effects);
+        let Some(object) = self.held_by(put, id) else { return false };
+        self.send_replicas(id, others.iter().copied(), &put.key, &object, effects);
         !others.is_empty()
     }
 
@@ -336,6 +353,16 @@ impl Put {
     /// Whether it only waits for the replicas that its answer did not need.
     pub(super) fn is_answered(&self) -> bool {
         self.is_answered
+    }
+
+    /// The key.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Whether `node` was asked and has not answered.
+    pub(super) fn waits_for(&self, node: NodeId) -> bool {
+        self.tally.silent().any(|silent| silent == node)
     }
 }
 

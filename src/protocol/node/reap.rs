@@ -18,6 +18,7 @@ use super::{Node, Pending};
 use crate::door::{Delay, Effects, Ignored, Note, Timer};
 use crate::ids::{Key, NodeId};
 use crate::limits;
+use crate::membership::Phase;
 use crate::merkle::Hash;
 use crate::message::{Message, Round};
 use crate::store::{Durability, Record, RecordKey, Store, records_from};
@@ -72,8 +73,12 @@ impl<S: Store> Node<S> {
 
     /// It is time for the next step.
     pub(super) fn reap_timer(&mut self, effects: &mut Effects) {
+        if self.view().phase != Phase::Settled {
+            // Who is to be asked is not settled (bug B12).
+            return effects.set(Timer::Reap, Delay::Reap);
+        }
         let answered = self.state.reaping.take().map(|reaping| {
-            let nodes = self.config.ring().members();
+            let nodes = self.rings.current().members();
             let all = reaping.tombstones.into_iter().filter(|(_, (_, yes))| yes.len() == nodes);
             (reaping.round, all.map(|(key, (hash, _))| (key, hash)).collect::<Tombstones>())
         });
@@ -129,7 +134,7 @@ impl<S: Store> Node<S> {
     }
 
     fn tell_all(&self, message: &Message, effects: &mut Effects) {
-        for &node in self.config.ring().nodes().iter().filter(|&&node| node != self.id) {
+        for &node in self.rings.current().nodes().iter().filter(|&&node| node != self.id) {
             effects.send(node, message.clone());
         }
     }
@@ -183,7 +188,7 @@ impl<S: Store> Node<S> {
 
     /// Who reaps the key: its first primary.
     fn reaper(&self, key: &Key) -> Option<NodeId> {
-        self.preference_list(key).all().first().copied()
+        self.rings.current().preference_list(key).all().first().copied()
     }
 
     /// The keys of the gets that are under way here.
@@ -199,8 +204,10 @@ impl<S: Store> Node<S> {
         let is_it = |copy: Object| copy.is_deleted() && Hash::of_object(key, &copy) == hash;
         match self.owns(key) {
             true => self.copy(key).is_some_and(is_it),
-            // No hints.
-            false => self.copy(key).is_none(),
+            // No hints, and no copy of a former owner.
+            false => {
+                self.copy(key).is_none() && self.load(&RecordKey::Object(key.clone())).is_none()
+            }
         }
     }
 
@@ -212,7 +219,7 @@ impl<S: Store> Node<S> {
         match self.copy(key) {
             Some(copy) => self.save(Place::Own, key, copy, Durability::Durable, effects),
             None => {
-                for home in self.preference_list(key).primaries().to_vec() {
+                for home in self.rings.current().preference_list(key).primaries().to_vec() {
                     self.store.remove(&Place::Hint(home).name(key), Durability::Durable);
                 }
             }

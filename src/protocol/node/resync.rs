@@ -8,12 +8,14 @@
 
 use super::Node;
 use super::place::Place;
+use super::rings::Rings;
 use crate::door::{Effects, Ignored, Note};
 use crate::ids::{Key, NodeId};
 use crate::limits;
+use crate::membership::Phase;
 use crate::message::Message;
-use crate::ring::PreferenceList;
-use crate::store::{Durability, Record, RecordKey, Store, records_from};
+use crate::ring::Position;
+use crate::store::{Durability, Missing, Record, RecordKey, Store, records_from};
 use crate::versions::{Incarnation, Object};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -22,42 +24,91 @@ impl<S: Store> Node<S> {
     /// Whether this node's copy of `key` counts for reads. What a fallback holds of it does not
     /// count as an owner's copy, be its disk lost or not.
     pub(super) fn is_synchronised(&self, key: &Key) -> bool {
-        let Some(merged) = self.merged() else { return true };
-        !self.owns(key) || self.has_all(&merged, self.preference_list(key))
+        let Some((missing, merged)) = self.missing() else { return true };
+        let position = Position::of(&key.0);
+        !self.owns(key) || self.vouches(&self.rings, missing, &merged, position)
+    }
+
+    /// Whether this node's copies at a position that it owns count, given what it misses.
+    fn vouches(
+        &self,
+        rings: &Rings,
+        missing: Missing,
+        merged: &BTreeSet<NodeId>,
+        position: Position,
+    ) -> bool {
+        let has_it =
+            |node: &NodeId| *node == self.id || merged.contains(node) || rings.is_down(*node);
+        let current = rings.current().preference_list_at(position);
+        (missing == Missing::Gained && current.contains_primary(self.id))
+            || rings.lists_at(position).all(|list| list.primaries().iter().all(has_it))
     }
 
     /// The disk is younger than the cluster: nothing is merged yet.
     pub(super) fn merged_nothing(&mut self) {
-        self.record_merged(BTreeSet::new(), Durability::Durable);
+        self.record_missing(Missing::All, BTreeSet::new(), Durability::Durable);
+    }
+
+    /// After other layouts have become live: what this node owns now and did not own before, it must
+    /// fetch. As long as the present layout gives it none of that, the rest of its copies count.
+    pub(super) fn note_gains(&mut self, before: &Rings) {
+        let (known, after) = (self.missing(), self.view());
+        let is_next = after.version == before.view().version
+            || (after.version == before.view().version + 1
+                && before.view().phase == Phase::Reading);
+        let had = |position| match &known {
+            // Whoever has missed a change does not know what it has missed.
+            _ if !is_next => false,
+            None => before.owns_at(self.id, position),
+            Some((Missing::Gained, _)) => {
+                before.current().preference_list_at(position).contains_primary(self.id)
+            }
+            Some((Missing::All, _)) => false,
+        };
+        let current =
+            |position| self.rings.current().preference_list_at(position).contains_primary(self.id);
+        let mine = |position: &Position| self.rings.owns_at(self.id, *position);
+        let positions = || self.rings.positions().chain(before.positions()).filter(mine);
+        let missing = if known.is_none() && positions().all(had) {
+            return;
+        } else if positions().filter(|&position| current(position)).all(had) {
+            Missing::Gained
+        } else {
+            Missing::All
+        };
+        self.record_missing(missing, BTreeSet::new(), Durability::Durable);
     }
 
     /// Keeps in mind whose copies are merged, until that is enough for all keys.
-    fn record_merged(&mut self, merged: BTreeSet<NodeId>, durability: Durability) {
-        let ring = self.config.ring();
-        let mut mine = ring.ranges().filter(|(_, list)| list.contains_primary(self.id));
-        if mine.all(|(_, list)| self.has_all(&merged, list)) {
+    fn record_missing(
+        &mut self,
+        missing: Missing,
+        merged: BTreeSet<NodeId>,
+        durability: Durability,
+    ) {
+        let mine = |position: &Position| self.rings.owns_at(self.id, *position);
+        let counts = |position| self.vouches(&self.rings, missing, &merged, position);
+        let is_member = self.rings.contains(self.id);
+        if is_member && self.rings.positions().filter(mine).all(counts) {
             self.store.remove(&RecordKey::Unsynchronised, durability);
         } else {
-            let record = Record::Unsynchronised { merged };
+            let record = Record::Unsynchronised { missing, merged };
             self.store.put(RecordKey::Unsynchronised, record, durability);
         }
     }
 
-    fn has_all(&self, merged: &BTreeSet<NodeId>, list: &PreferenceList) -> bool {
-        list.primaries().iter().all(|node| *node == self.id || merged.contains(node))
-    }
-
-    /// Whose copies are merged since the disk was lost; `None` if it was not, or that is over.
-    fn merged(&self) -> Option<BTreeSet<NodeId>> {
+    /// What this node cannot vouch for, and whose copies are merged since; `None` if it is whole.
+    fn missing(&self) -> Option<(Missing, BTreeSet<NodeId>)> {
         match self.store.get(&RecordKey::Unsynchronised) {
-            Some(Record::Unsynchronised { merged }) => Some(merged),
+            Some(Record::Unsynchronised { missing, merged }) => Some((missing, merged)),
             _ => None,
         }
     }
 
     /// Whether `peer`'s copies are still to be merged.
     pub(super) fn must_pull_from(&self, peer: NodeId) -> bool {
-        self.merged().is_some_and(|merged| !merged.contains(&peer))
+        let is_missing = |(_, merged): (Missing, BTreeSet<NodeId>)| !merged.contains(&peer);
+        !self.rings.is_down(peer) && self.missing().is_some_and(is_missing)
     }
 
     /// Asks `peer` for the next page.
@@ -91,8 +142,7 @@ impl<S: Store> Node<S> {
             }
             seen += 1;
             next = Some(key.clone());
-            let list = self.preference_list(&key);
-            if list.contains_primary(from) && list.contains_primary(self.id) {
+            if self.rings.owns(from, &key) && self.owns(&key) {
                 bytes += object.value_bytes();
                 objects.push((key, object));
             }
@@ -122,7 +172,7 @@ impl<S: Store> Node<S> {
         next: Option<Key>,
         effects: &mut Effects,
     ) {
-        let durability = self.usual_durability();
+        let durability = self.durability_of_pages();
         for (key, object) in objects {
             if !self.owns(&key) || !self.config.versioning().admits(&object) {
                 return effects.ignore(Ignored::ForeignObject);
@@ -140,10 +190,30 @@ impl<S: Store> Node<S> {
 
     fn merged_all_of(&mut self, from: NodeId, effects: &mut Effects) {
         self.state.pulls.remove(&from);
-        let Some(mut merged) = self.merged() else { return };
+        let Some((missing, mut merged)) = self.missing() else { return };
         merged.insert(from);
         effects.note(Note::Resynchronised(from));
-        self.record_merged(merged, self.usual_durability());
+        self.record_missing(missing, merged, self.durability_of_pages());
+    }
+
+    /// Looks again whether what is merged is enough.
+    pub(super) fn note_what_is_merged(&mut self) {
+        if let Some((missing, merged)) = self.missing() {
+            self.record_missing(missing, merged, self.durability_of_pages());
+        }
+    }
+
+    /// An old owner gives up its copy once its successors have said that they hold it.
+    fn durability_of_pages(&self) -> Durability {
+        match self.missing() {
+            Some((Missing::Gained, _)) => Durability::Durable,
+            _ => self.usual_durability(),
+        }
+    }
+
+    /// Whether none of this node's copies counts by itself: it may not know the present layout either.
+    pub(super) fn has_lost_its_disk(&self) -> bool {
+        self.missing().is_some_and(|(missing, _)| missing == Missing::All)
     }
 
     /// Whether all of this node's copies count.

@@ -98,7 +98,7 @@ impl<S: Store> Node<S> {
     }
 
     /// Makes the indexes anew, or drops those that are not wanted any more (bug G2).
-    fn rebuild_indexes(&mut self, effects: &mut Effects) {
+    pub(super) fn rebuild_indexes(&mut self, effects: &mut Effects) {
         self.remove_all(&RecordKey::Tombstone(Key::default()), |name| {
             matches!(name, RecordKey::Tombstone(_) | RecordKey::Tree { .. })
         });
@@ -119,18 +119,25 @@ impl<S: Store> Node<S> {
         }
     }
 
+    /// Sets the timers of those whom this node compares copies with, or must fetch them from.
+    pub(super) fn set_exchange_timers(&self, effects: &mut Effects) {
+        for peer in self.rings.neighbours(self.id) {
+            if self.exchanges_with(peer) {
+                effects.set(Timer::Exchange(peer), Delay::Exchange);
+            }
+        }
+    }
+
     /// Whatever was under way in the background goes on (bug D3).
-    fn set_timers(&self, effects: &mut Effects) {
+    fn set_timers(&mut self, effects: &mut Effects) {
+        self.begin_to_settle(effects);
         if self.config.failures().handoff {
             for home in self.homes() {
                 effects.set(Timer::Handoff(home), Delay::Handoff);
             }
         }
-        for peer in self.config.ring().neighbours(self.id) {
-            if self.exchanges_with(peer) {
-                effects.set(Timer::Exchange(peer), Delay::Exchange);
-            }
-        }
+        self.set_gossip_timers(effects);
+        self.set_exchange_timers(effects);
         if self.tombstones_after(None).next().is_some() {
             effects.set(Timer::Reap, Delay::Reap);
         }

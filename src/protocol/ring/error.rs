@@ -17,7 +17,7 @@ pub const MAX_PARTITIONS: u32 = 65_536;
 /// 100 nodes of 4096 tokens each are within it.
 pub const MAX_PREFERENCE_PLACES: u64 = 1 << 26;
 
-/// Bytes of a member's name or zone.
+/// Bytes of a member's name, zone or address.
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// Why there is no such layout.
@@ -35,8 +35,8 @@ pub enum LayoutError {
     /// Two members have one name, so they would have the same tokens.
     #[error("two members are called {0:?}; give each its own name")]
     DuplicateName(String),
-    /// A name or zone is empty or longer than [`MAX_NAME_BYTES`].
-    #[error("the name or zone {0:?} of {1} is unusable; use 1 to {MAX_NAME_BYTES} bytes")]
+    /// A name or zone is empty, or one of them or an address is longer than [`MAX_NAME_BYTES`].
+    #[error("the name, zone or address {0:?} of {1} is unusable; use 1 to {MAX_NAME_BYTES} bytes")]
     BadName(String, NodeId),
     /// A member of weight 0 would store nothing.
     #[error("member {0:?} has weight 0; use 1 or more, or leave it out")]

@@ -4,6 +4,7 @@ use super::error::LayoutError;
 use super::owners;
 use super::strategy::{self, Member, Strategy};
 use crate::ids::NodeId;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,72 @@ impl Layout {
         strategy::check(self.strategy, self.n, &members)?;
         let owners = owners::leave(&self.owners, &members, &leaver);
         Ok(Layout { members, owners, ..*self })
+    }
+
+    /// The layout with `new` in the place of `old`: nobody else's keys move (under strategy 3; tokens
+    /// hang on names).
+    ///
+    /// # Errors
+    /// As for [`Layout::join`] and [`Layout::leave`].
+    pub fn replace(&self, old: NodeId, new: Member) -> Result<Layout, LayoutError> {
+        let mut members = self.members.clone();
+        let Some(index) = members.iter().position(|member| member.id == old) else {
+            return Err(LayoutError::UnknownMember(old));
+        };
+        let new_id = new.id;
+        members[index] = new;
+        members.sort();
+        strategy::check(self.strategy, self.n, &members)?;
+        let in_place = |&owner: &NodeId| if owner == old { new_id } else { owner };
+        let owners = self.owners.iter().map(in_place).collect();
+        Ok(Layout { members, owners, ..*self })
+    }
+
+    /// The layout with another weight for `node`, which gives or takes the partitions for it.
+    ///
+    /// # Errors
+    /// `UnknownMember`; otherwise as for [`Layout::new`].
+    pub fn reweigh(&self, node: NodeId, weight: u32) -> Result<Layout, LayoutError> {
+        let members = self.with_member(node, |member| member.weight = weight)?;
+        strategy::check(self.strategy, self.n, &members)?;
+        let owners = owners::reweigh(&self.owners, &members, node);
+        Ok(Layout { members, owners, ..*self })
+    }
+
+    /// The layout with `node` in another zone.
+    ///
+    /// # Errors
+    /// As for [`Layout::reweigh`].
+    pub fn rezone(&self, node: NodeId, zone: Option<String>) -> Result<Layout, LayoutError> {
+        let members = self.with_member(node, |member| member.zone = zone)?;
+        strategy::check(self.strategy, self.n, &members)?;
+        Ok(Layout { members, owners: self.owners.clone(), ..*self })
+    }
+
+    /// The layout with `node` at another address.
+    ///
+    /// # Errors
+    /// As for [`Layout::reweigh`].
+    pub fn readdress(&self, node: NodeId, address: String) -> Result<Layout, LayoutError> {
+        let members = self.with_member(node, |member| member.address = address)?;
+        strategy::check(self.strategy, self.n, &members)?;
+        Ok(Layout { members, owners: self.owners.clone(), ..*self })
+    }
+
+    fn with_member(
+        &self,
+        node: NodeId,
+        change: impl FnOnce(&mut Member),
+    ) -> Result<Vec<Member>, LayoutError> {
+        let mut members = self.members.clone();
+        let member = members.iter_mut().find(|member| member.id == node);
+        change(member.ok_or(LayoutError::UnknownMember(node))?);
+        Ok(members)
+    }
+
+    /// Whether `node` is a member.
+    pub fn has(&self, node: NodeId) -> bool {
+        self.members.binary_search_by_key(&node, |member| member.id).is_ok()
     }
 
     /// The rule of partitioning (paper §6.2).

@@ -149,15 +149,45 @@ impl Ring {
         (0..self.lists.len()).map(|range| (self.ranges.size(range), self.lists.get(range)))
     }
 
+    /// Whether both are cut into the same ranges.
+    pub fn has_ranges_of(&self, other: &Ring) -> bool {
+        self.ranges == other.ranges
+    }
+
+    /// Where each range begins, in the order of [`Ring::ranges`].
+    pub fn starts(&self) -> impl Iterator<Item = Position> + '_ {
+        (0..self.lists.len()).map(|range| match range.checked_sub(1) {
+            Some(before) => self.ranges.end(before),
+            None => self.ranges.end(self.lists.len() - 1),
+        })
+    }
+
     /// How many positions each member owns as first replica (paper §6.2). One that owns all
     /// 2^128 counts as [`u128::MAX`].
     pub fn ownership(&self) -> BTreeMap<NodeId, u128> {
-        let mut owned: BTreeMap<NodeId, u128> = self.nodes.iter().map(|node| (*node, 0)).collect();
+        self.positions_of(|list| &list.all()[..1])
+    }
+
+    /// How many positions each member stores as one of the N (paper §6.2): its share of the
+    /// requests, if keys are asked for evenly. One that stores all 2^128 counts as [`u128::MAX`].
+    pub fn load(&self) -> BTreeMap<NodeId, u128> {
+        self.positions_of(PreferenceList::primaries)
+    }
+
+    /// How many positions lie in ranges of which each member is among the `chosen` nodes.
+    fn positions_of(
+        &self,
+        chosen: impl Fn(&PreferenceList) -> &[NodeId],
+    ) -> BTreeMap<NodeId, u128> {
+        let mut positions: BTreeMap<NodeId, u128> =
+            self.nodes.iter().map(|node| (*node, 0)).collect();
         for (size, list) in self.ranges() {
-            let share = owned.entry(list.all()[0]).or_default();
-            *share = share.saturating_add(size);
+            for node in chosen(list) {
+                let sum = positions.entry(*node).or_default();
+                *sum = sum.saturating_add(size);
+            }
         }
-        owned
+        positions
     }
 }
 

@@ -99,6 +99,38 @@ pub(super) fn leave(owners: &[NodeId], members: &[Member], leaver: &Member) -> V
     owners
 }
 
+/// The table after `node` has got another weight, which `members` tell: it gives or takes one
+/// partition at a time, as if it were joining or leaving with the difference.
+pub(super) fn reweigh(owners: &[NodeId], members: &[Member], node: NodeId) -> Vec<NodeId> {
+    let Some(member) = members.iter().find(|member| member.id == node) else {
+        return owners.to_vec();
+    };
+    let others: Vec<Member> = members.iter().filter(|other| other.id != node).cloned().collect();
+    let mut holdings = holdings(owners, &others);
+    let partitions = owners.iter().filter(|owner| **owner == node).count() as u64;
+    let mut own = Holding { node, weight: member.weight, partitions };
+    let mut owners = owners.to_vec();
+    let order = in_token_order(member, 0..owners.len());
+    while let Some(giver) = most_loaded(&mut holdings)
+        && own.next_claim().is_below(giver.last_claim())
+        && let Some(&partition) = order.iter().find(|p| owners[**p] == giver.node)
+    {
+        giver.partitions -= 1;
+        own.partitions += 1;
+        owners[partition] = node;
+    }
+    while own.partitions > 1
+        && let Some(taker) = least_loaded(&mut holdings)
+        && taker.next_claim().is_below(own.last_claim())
+        && let Some(&partition) = order.iter().find(|p| owners[**p] == node)
+    {
+        taker.partitions += 1;
+        own.partitions -= 1;
+        owners[partition] = taker.node;
+    }
+    owners
+}
+
 /// The paper chooses partitions at random; the order of a node's tokens is as good, and the same
 /// on every machine.
 fn in_token_order(node: &Member, partitions: impl IntoIterator<Item = usize>) -> Vec<usize> {

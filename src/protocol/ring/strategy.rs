@@ -77,6 +77,8 @@ pub struct Member {
     /// What fails together with it: a rack, a data centre (paper §4.6). A member without a zone
     /// counts as a zone of its own.
     pub zone: Option<String>,
+    /// Where the shell reaches it, or nothing: no part of who owns what.
+    pub address: String,
 }
 
 /// Every member's tokens in ring order with the member's index. Should two tokens be equal, the
@@ -118,6 +120,9 @@ fn check_members(members: &[Member]) -> Result<(), LayoutError> {
     for member in members {
         check_text(&member.name, member.id)?;
         member.zone.iter().try_for_each(|zone| check_text(zone, member.id))?;
+        if member.address.len() > MAX_NAME_BYTES {
+            return Err(LayoutError::BadName(member.address.clone(), member.id));
+        }
         if !names.insert(&member.name) {
             return Err(LayoutError::DuplicateName(member.name.clone()));
         }

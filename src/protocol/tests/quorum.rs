@@ -146,3 +146,58 @@ fn whoever_is_asked_again_keeps_its_answer_and_its_place() {
     assert!(!tally.was_asked(NodeId(3)));
     assert_eq!((tally.got(), tally.silent().collect::<Vec<_>>()), (1, vec![NodeId(2)]));
 }
+
+fn set(nodes: &[u64]) -> std::collections::BTreeSet<NodeId> {
+    nodes.iter().copied().map(NodeId).collect()
+}
+
+#[test]
+fn each_of_several_quorums_must_give_as_many_answers() {
+    let asked = || [0, 1, 2].map(primary);
+    let mut tally = Tally::new(2, asked()).in_each(vec![set(&[0, 1]), set(&[0, 2])]);
+    tally.accept(NodeId(0));
+    tally.accept(NodeId(1));
+    assert_eq!((tally.standing(), tally.got()), (Standing::Pending, 1), "n2 is missing");
+    tally.accept(NodeId(2));
+    assert_eq!((tally.standing(), tally.got()), (Standing::Reached, 2));
+    let mut tally = Tally::new(2, asked()).in_each(vec![set(&[0, 1]), set(&[0, 2])]);
+    tally.refuse(NodeId(2));
+    assert_eq!(tally.standing(), Standing::Failed, "though the first can still be had");
+    let tally = Tally::new(2, asked()).in_each(Vec::new());
+    assert_eq!(tally.standing(), Standing::Pending, "whoever is asked counts");
+}
+
+#[test]
+fn a_fallback_counts_in_the_quorums_of_its_home() {
+    let asked = [primary(0), stand_in(3, 1)];
+    let mut tally = Tally::new(2, asked).in_each(vec![set(&[0, 1]), set(&[0, 2])]);
+    tally.accept(NodeId(0));
+    tally.accept(NodeId(3));
+    assert_eq!((tally.got(), tally.standing()), (1, Standing::Failed), "for n1, not for n2");
+}
+
+#[test]
+fn a_question_that_is_put_anew_keeps_who_has_said_yes_and_forgets_who_has_refused() {
+    let mut tally = Tally::new(2, [0, 1].map(primary));
+    tally.accept(NodeId(0));
+    tally.refuse(NodeId(1));
+    assert_eq!(tally.standing(), Standing::Failed);
+    tally.renew(vec![set(&[0, 1]), set(&[1, 2])], [0, 1, 2].map(primary));
+    assert_eq!(tally.silent().collect::<Vec<_>>(), [NodeId(1), NodeId(2)]);
+    assert!(tally.has_accepted(NodeId(0)));
+    tally.accept(NodeId(1));
+    assert_eq!(tally.standing(), Standing::Pending);
+    tally.accept(NodeId(2));
+    assert_eq!(tally.standing(), Standing::Reached);
+}
+
+#[test]
+fn whoever_is_not_asked_anew_has_no_say() {
+    let mut tally = Tally::new(1, [primary(0), stand_in(3, 1)]);
+    tally.renew(Vec::new(), [primary(0), primary(3)]);
+    tally.accept(NodeId(1));
+    assert_eq!(tally.standing(), Standing::Pending);
+    tally.accept(NodeId(3));
+    assert_eq!(tally.home(NodeId(3)), None, "it stands in for nobody any more");
+    assert_eq!(tally.standing(), Standing::Reached);
+}

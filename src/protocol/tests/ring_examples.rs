@@ -51,6 +51,17 @@ fn figure_2_d_stores_the_three_ranges_before_it() {
 }
 
 #[test]
+fn figure_2_load_is_what_a_node_stores_of_three_ranges() {
+    let load = figure_2().load();
+    assert_eq!(load[&D], 300, "(A,B], (B,C] and (C,D]");
+    // The range that ends at A, from 700 around to 100, and one or two of 100 beside it.
+    let around = u128::MAX - 599;
+    assert_eq!((load[&A], load[&B], load[&C]), (around + 200, around + 200, around + 200));
+    let everywhere = Ring::from_tokens(2, &[(Position(7), A), (Position(9), B)]).unwrap();
+    assert_eq!(everywhere.load(), BTreeMap::from([(A, u128::MAX), (B, u128::MAX)]));
+}
+
+#[test]
 fn a_position_on_a_token_belongs_to_the_next_node() {
     let ring = figure_2();
     assert_eq!(ring.preference_list_at(Position(199)).all()[0], B);
@@ -140,14 +151,9 @@ fn even_the_lightest_member_owns_a_partition() {
 
 /// Load balancing efficiency: mean load over the highest (paper §6.2), for uniform keys.
 fn efficiency(layout: &Layout) -> f64 {
-    let mut loads: BTreeMap<NodeId, f64> = BTreeMap::new();
-    for (size, list) in Ring::new(layout).ranges() {
-        for node in list.primaries() {
-            *loads.entry(*node).or_default() += size as f64;
-        }
-    }
-    let highest = loads.values().copied().fold(0.0, f64::max);
-    loads.values().sum::<f64>() / loads.len() as f64 / highest
+    let loads: Vec<f64> = Ring::new(layout).load().into_values().map(|load| load as f64).collect();
+    let highest = loads.iter().copied().fold(0.0, f64::max);
+    loads.iter().sum::<f64>() / loads.len() as f64 / highest
 }
 
 #[test]

@@ -105,6 +105,7 @@ pub(crate) const USUAL: Setup = Setup {
         anti_entropy: false,
         durability: DurabilityMode::Durable,
         reap: false,
+        gossip: false,
     },
 };
 
@@ -174,7 +175,8 @@ impl Host {
     /// A peer's message.
     pub(crate) fn hear(&mut self, from: u64, message: Message) -> Vec<Effect> {
         let (from, ambient) = (NodeId(from), self.fresh());
-        self.take(Input::Peer { from, message, ambient })
+        let view = self.node.view();
+        self.take(Input::Peer { from, view, message, ambient })
     }
 
     pub(crate) fn fire(&mut self, timer: Timer) -> Vec<Effect> {
@@ -320,7 +322,7 @@ pub(crate) fn ignored(why: Ignored) -> Vec<Effect> {
 /// What was sent, and to whom.
 pub(crate) fn sent(effects: &[Effect]) -> Vec<(u64, Message)> {
     let sent = effects.iter().filter_map(|effect| match effect {
-        Effect::Send { to, message } => Some((to.0, message.clone())),
+        Effect::Send { to, message, .. } => Some((to.0, message.clone())),
         _ => None,
     });
     sent.collect()

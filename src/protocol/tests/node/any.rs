@@ -5,6 +5,7 @@ use dynamo_protocol::config::{DurabilityMode, FailureHandling, Quorum, ReadRepai
 use dynamo_protocol::door::{Ambient, Input, Start, Timer};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::limits::{MAX_ROOTS, REAP_BATCH};
+use dynamo_protocol::membership::View;
 use dynamo_protocol::merkle::{Hash, Path, TreeNode};
 use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Replicas, Request, Round};
 use dynamo_protocol::ring::RangeId;
@@ -222,7 +223,7 @@ pub(crate) fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         4 => client.prop_map(|(request, ambient)| Input::Client { request, ambient }),
         8 => peer.prop_map(|(from, message, ambient)| {
-            Input::Peer { from: NodeId(from), message, ambient }
+            Input::Peer { from: NodeId(from), view: View::default(), message, ambient }
         }),
         3 => timer().prop_map(Input::Timer),
         1 => start().prop_map(Input::Start),
@@ -241,6 +242,7 @@ fn failures() -> impl Strategy<Value = FailureHandling> {
             anti_entropy,
             durability,
             reap,
+            gossip: false,
         },
     )
 }

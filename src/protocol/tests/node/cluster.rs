@@ -83,7 +83,7 @@ impl World {
     fn run(&mut self, at: usize, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send { to, message } => {
+                Effect::Send { to, message, .. } => {
                     self.network.push((at as u64, to.0, message));
                     self.born.push(self.clock);
                 }
@@ -351,7 +351,8 @@ fn setup() -> impl Strategy<Value = Setup> {
     (sizes, 1..4_u8, 1..4_u8, repair, quorum, any::<bool>(), any::<bool>(), durability).prop_map(
         |((n, nodes), r, w, read_repair, quorum, reap, anti_entropy, durability)| {
             let handoff = true;
-            let failures = FailureHandling { quorum, reap, anti_entropy, durability, handoff };
+            let failures =
+                FailureHandling { quorum, reap, anti_entropy, durability, handoff, gossip: false };
             let (r, w) = (r.min(n as u8), w.min(n as u8));
             Setup { n, nodes, r, w, read_repair, failures, ..USUAL }
         },

@@ -3,6 +3,7 @@
 use crate::common::*;
 use dynamo_protocol::door::{Delay, Effect, Ignored, Note, Timer};
 use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::membership::View;
 use dynamo_protocol::message::{Answer, Message, Operation, Refusal};
 
 const BUSY: Answer = Answer::Refused(Refusal::Busy);
@@ -19,7 +20,7 @@ fn forward(client: u64) -> Message {
 fn a_put_goes_to_the_first_owner_and_its_answer_to_the_client() {
     let mut n3 = USUAL.node(3);
     let (timer, delay) = (Timer::Request(id(1)), Delay::Request);
-    let send = Effect::Send { to: NodeId(0), message: forward(1) };
+    let send = Effect::Send { to: NodeId(0), view: View::default(), message: forward(1) };
     assert_eq!(n3.ask(put(1, "a")), [send, Effect::SetTimer { timer, delay }]);
 
     assert_eq!(n3.hear(1, forwarded(1, stored(&[0, 1]))), ignored(Ignored::Stale));

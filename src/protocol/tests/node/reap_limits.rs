@@ -6,6 +6,7 @@ use dynamo_protocol::config::{Config, ConfigError, FailureHandling, ReadRepair};
 use dynamo_protocol::door::{Ambient, Effect, Ignored, Input, Start, Timer};
 use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId};
 use dynamo_protocol::limits::{MAX_WATCHED, REAP_BATCH};
+use dynamo_protocol::membership::View;
 use dynamo_protocol::merkle::Hash;
 use dynamo_protocol::message::{Message, Request, Round};
 use dynamo_protocol::node::Node;
@@ -115,7 +116,7 @@ fn so_many_tombstones_are_watched_at_a_time() {
         assert_eq!(tombstones.len(), REAP_BATCH);
         let message = Message::ReapAsk { round: First, tombstones };
         let ambient = Ambient::default();
-        agreed(&n0.handle(Input::Peer { from, message, ambient }).0)
+        agreed(&n0.handle(Input::Peer { from, view: View::default(), message, ambient }).0)
     });
     let answers: Vec<usize> = answers.collect();
     let (last, others) = answers.split_last().unwrap();

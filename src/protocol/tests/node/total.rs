@@ -75,7 +75,7 @@ fn without_reason(host: &Host, running: &BTreeSet<Timer>) -> Vec<Timer> {
         Timer::Request(id) | Timer::Straggler(id) => !host.node.is_pending(*id),
         Timer::Retry(node) => !host.node.suspects().any(|suspect| suspect == *node),
         Timer::Handoff(_) => !kept.contains(timer),
-        Timer::Exchange(_) | Timer::Reap => false,
+        Timer::Exchange(_) | Timer::Reap | Timer::Gossip(_) | Timer::Settle => false,
     };
     running.iter().filter(is_idle).copied().collect()
 }

@@ -9,7 +9,8 @@ use std::ops::RangeInclusive;
 
 /// Node `id`, called by its number.
 pub(crate) fn member(id: u64, weight: u32, zone: Option<&str>) -> Member {
-    Member { id: NodeId(id), name: format!("node {id}"), weight, zone: zone.map(str::to_string) }
+    let (name, zone) = (format!("node {id}"), zone.map(str::to_string));
+    Member { id: NodeId(id), name, weight, zone, address: String::new() }
 }
 
 /// `count` equal nodes without zones.

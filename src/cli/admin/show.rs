@@ -1,0 +1,209 @@
+//! What there is to see of a cluster.
+
+use super::motion::ownership;
+use super::plan::{owned, table, waits_for};
+use super::{Admin, layouts, name_of};
+use crate::cli::contexts::hex;
+use crate::cli::say;
+use anyhow::{Context, Result};
+use dynamo::wire::caller::Caller;
+use dynamo::wire::status::{Digests, Members, Status};
+use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::membership::{LayoutHash, Stage};
+use dynamo_protocol::ring::Member;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+impl Admin {
+    pub(super) fn status(&self) -> Result<ExitCode> {
+        let (status, members) = self.asked(Digests::Nothing)?;
+        if self.json {
+            return self.print(&status_json(&status, &members), "");
+        }
+        let mut rows = table(["node", "id", "address", "weight", "zone", "owns", "seems"]);
+        let shares = ownership(members.membership.current());
+        for member in members.membership.members() {
+            rows.add_row([
+                member.name.clone(),
+                member.id.to_string(),
+                member.address.clone(),
+                member.weight.to_string(),
+                member.zone.clone().unwrap_or("-".into()),
+                owned(shares.get(&member.id).copied()),
+                seems(&status, &members, member).into(),
+            ]);
+        }
+        let membership = &members.membership;
+        let hash = LayoutHash::of_layout(membership.current());
+        let mut text =
+            format!("layout {} {hash}, as {} sees it\n", membership.version(), members.me.name);
+        match membership.change() {
+            Some(change) => {
+                let next = LayoutHash::of_layout(&change.layout);
+                text += &format!("a change to {next} is {}\n", waits_for(&members));
+            }
+            None => text += "no change is under way\n",
+        }
+        if !membership.members().any(|member| member.id == members.me.id) {
+            text += &format!("{} is no member of it\n", members.me.name);
+        }
+        if !members.staged.is_empty() {
+            let steps = members.staged.len();
+            text += &format!("{steps} staged: see `dynamo admin plan`\n");
+        }
+        self.print(&Value::Null, &format!("{rows}\n{text}"))
+    }
+
+    pub(super) fn ping(&self) -> Result<ExitCode> {
+        let members = self.members()?;
+        let mut all = true;
+        let (mut rows, mut list) = (table(["node", "address", "answers"]), Vec::new());
+        for member in members.membership.members() {
+            let pong = match member.address.parse() {
+                Ok(address) => {
+                    let mut caller = Caller::towards(address).context("cannot make a socket")?;
+                    caller.ping(address, self.timeout).context("cannot ask a node")?
+                }
+                Err(_) => None,
+            };
+            let answers = match pong {
+                Some(node) if node == member.id => "yes",
+                Some(_) => "another node does",
+                None => "no",
+            };
+            all &= answers == "yes";
+            rows.add_row([&member.name, &member.address, answers]);
+            let (name, address) = (&member.name, &member.address);
+            list.push(json!({ "node": name, "address": address, "answers": answers == "yes" }));
+        }
+        self.print(&json!({ "nodes": list }), &format!("{rows}\n"))?;
+        Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    pub(super) fn ring(&self) -> Result<ExitCode> {
+        let members = self.members()?;
+        let layout = members.membership.current();
+        let shares = ownership(layout);
+        let total: f64 = layout.members().iter().map(|member| f64::from(member.weight)).sum();
+        let (mut rows, mut list) = (table(["node", "weight", "owns", "fair share"]), Vec::new());
+        for member in layout.members() {
+            let share = shares.get(&member.id).copied();
+            let fair = f64::from(member.weight) / total;
+            let (name, weight) = (&member.name, member.weight);
+            rows.add_row([
+                name.clone(),
+                weight.to_string(),
+                owned(share),
+                format!("{:.2} %", 100.0 * fair),
+            ]);
+            let (partitions, share) = share.unwrap_or_default();
+            list.push(json!({ "node": name, "weight": weight, "partitions": partitions, "share": share, "fair": fair }));
+        }
+        self.print(&json!({ "nodes": list }), &format!("{rows}\n"))
+    }
+
+    pub(super) fn transfers(&self) -> Result<ExitCode> {
+        let members = self.members()?;
+        let layouts = layouts(&members);
+        let (mut rows, mut list) = (table(["node", "state", "has merged"]), Vec::new());
+        for (member, status) in self.everybody(&members)? {
+            let its = status.and_then(|status| status.members);
+            let (state, merged) = match &its {
+                None => ("no answer", None),
+                Some(its) if its.merged.is_some() => ("fetches", its.merged.clone()),
+                Some(its) if !its.has_done => ("gives away what it keeps", None),
+                Some(its) if its.is_settling => ("drops what it gave away", None),
+                Some(_) => ("at rest", None),
+            };
+            let merged: Vec<String> =
+                merged.into_iter().flatten().map(|node| name_of(&layouts, node)).collect();
+            rows.add_row([member.name.clone(), state.into(), merged.join(" ")]);
+            list.push(json!({ "node": member.name, "state": state, "merged": merged }));
+        }
+        self.print(&json!({ "nodes": list }), &format!("{rows}\n"))
+    }
+
+    pub(super) fn hints(&self) -> Result<ExitCode> {
+        let members = self.members()?;
+        let layouts = layouts(&members);
+        let (mut rows, mut list) = (table(["kept by", "for", "hints"]), Vec::new());
+        for (member, status) in self.everybody(&members)? {
+            let Some(its) = status.and_then(|status| status.members) else {
+                rows.add_row([&member.name, "no answer", ""]);
+                list.push(json!({ "node": member.name, "answers": false }));
+                continue;
+            };
+            for (home, count) in &its.hints {
+                let home = name_of(&layouts, *home);
+                rows.add_row([&member.name, &home, &count.to_string()]);
+                list.push(json!({ "node": member.name, "for": home, "hints": count }));
+            }
+        }
+        let text = if list.is_empty() { "no hints\n".into() } else { format!("{rows}\n") };
+        self.print(&json!({ "hints": list }), &text)
+    }
+
+    fn print(&self, json: &Value, text: &str) -> Result<ExitCode> {
+        match self.json {
+            true => say(format_args!("{json}\n"))?,
+            false => say(text)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How a member seems to the node that was asked.
+fn seems(status: &Status, members: &Members, member: &Member) -> &'static str {
+    let is_down =
+        members.membership.change().is_some_and(|change| change.down.contains(&member.id));
+    match member.id {
+        _ if is_down => "declared down",
+        id if id == members.me.id => "up (asked)",
+        id if status.suspects.contains(&id) => "suspect",
+        _ => "up",
+    }
+}
+
+fn status_json(status: &Status, members: &Members) -> Value {
+    let membership = &members.membership;
+    let layouts = layouts(members);
+    let names = |nodes: &mut dyn Iterator<Item = &NodeId>| -> Vec<String> {
+        nodes.map(|node| name_of(&layouts, *node)).collect()
+    };
+    let shares = ownership(membership.current());
+    let member = |member: &Member| {
+        let (partitions, share) = shares.get(&member.id).copied().unwrap_or_default();
+        json!({
+            "name": member.name,
+            "id": member.id.0,
+            "address": member.address,
+            "weight": member.weight,
+            "zone": member.zone,
+            "partitions": partitions,
+            "share": share,
+            "seems": seems(status, members, member),
+        })
+    };
+    let change = membership.change().map(|change| {
+        let stage = match change.stage {
+            Stage::Proposed => "proposed",
+            Stage::Moving => "moving",
+            Stage::Reading => "reading",
+        };
+        json!({
+            "layout": hex(&LayoutHash::of_layout(&change.layout).0),
+            "stage": stage,
+            "down": names(&mut change.down.iter()),
+            "awaited": names(&mut members.awaited.iter()),
+        })
+    });
+    json!({
+        "node": members.me.name,
+        "is-member": membership.current().has(members.me.id),
+        "version": membership.version(),
+        "layout": hex(&LayoutHash::of_layout(membership.current()).0),
+        "members": membership.members().map(member).collect::<Vec<_>>(),
+        "change": change,
+        "staged": members.staged.len(),
+    })
+}

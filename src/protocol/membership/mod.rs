@@ -1,0 +1,342 @@
+//! Who takes part, and how that changes (paper §4.8, §4.9): versioned, content-hashed layouts.
+//!
+//! A change leads from one layout to the next through three stages, and a node goes on to the next
+//! stage only when it knows that *everybody* is in the present one and has done what it asks for:
+//!
+//! - **proposed**: nothing has moved. Where two operators commit different plans at once, the larger
+//!   hash wins; the other's changes are still staged where they were.
+//! - **moving**: puts need a quorum in both layouts, gets read the old one; new owners fetch their
+//!   keys from all old ones.
+//! - **reading**: gets read the new layout; puts still need both.
+//!
+//! Then the new layout is the current one, and old owners give up what is not theirs any more.
+//! Everybody means all members of both layouts but those that an operator has declared down.
+//! Once everybody is in a proposed change no larger one can appear, because whoever would have
+//! proposed it is among them; so two different changes never get to move side by side.
+
+mod plan;
+
+pub use plan::{Command, CommandError, Step, plan};
+
+use crate::config::Config;
+use crate::ids::NodeId;
+use crate::ring::{Layout, Member};
+use alloc::collections::BTreeSet;
+use core::fmt;
+use core::hash::Hasher;
+use serde::{Deserialize, Serialize};
+
+/// 128 bits of blake3 over the canonical encoding of a layout, or of all that a node knows of it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LayoutHash(pub [u8; 16]);
+
+/// How far a change has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Stage {
+    /// Another change may still take its place.
+    Proposed,
+    /// New owners fetch their keys; puts act on both layouts.
+    Moving,
+    /// Gets act on the new layout, puts still on both.
+    Reading,
+}
+
+/// On the way to another layout.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Change {
+    /// What the layout is to be.
+    pub layout: Layout,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Members that an operator has declared down: nobody waits for them.
+    pub down: BTreeSet<NodeId>,
+}
+
+/// What a node knows of who takes part.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Plain")]
+pub struct Membership {
+    cluster: LayoutHash,
+    version: u64,
+    current: Layout,
+    /// Members that the change before was made without: nobody can tell what they hold.
+    absent: BTreeSet<NodeId>,
+    change: Option<Change>,
+    /// Of all of the above, worked out once.
+    #[serde(skip_serializing)]
+    digest: LayoutHash,
+}
+
+/// What requests between nodes are made under: a node serves only those of its own view.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct View {
+    /// Changes that have come to their end since the cluster was founded.
+    pub version: u64,
+    /// On which layouts gets and puts act.
+    pub phase: Phase,
+    /// The layout, or the next one while a change is under way.
+    pub layout: LayoutHash,
+}
+
+/// On which layouts gets and puts act.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Phase {
+    /// There is one.
+    #[default]
+    Settled,
+    /// Gets on the old one, puts on both.
+    Moving,
+    /// Gets on the new one, puts on both.
+    Reading,
+}
+
+impl LayoutHash {
+    /// Of anything with a canonical encoding.
+    fn of<T: Serialize>(value: &T) -> LayoutHash {
+        let bytes = postcard::to_allocvec(value).expect("encoding to memory");
+        LayoutHash(*blake3::hash(&bytes).as_bytes().first_chunk().expect("a hash has 32 bytes"))
+    }
+
+    /// Of a layout.
+    pub fn of_layout(layout: &Layout) -> LayoutHash {
+        LayoutHash::of(layout)
+    }
+}
+
+impl Change {
+    /// Whether another change of the same layout takes this one's place.
+    fn gives_way_to(&self, other: &Change) -> bool {
+        let larger = || LayoutHash::of_layout(&other.layout) > LayoutHash::of_layout(&self.layout);
+        other.stage > self.stage
+            || (other.stage == self.stage && self.stage == Stage::Proposed && larger())
+    }
+
+    /// The farther of two; of different ones the one that the other gives way to.
+    fn merge(&self, other: &Change) -> Change {
+        if self.layout == other.layout {
+            let down = self.down.union(&other.down).copied().collect();
+            return Change { stage: self.stage.max(other.stage), down, ..self.clone() };
+        }
+        if self.gives_way_to(other) { other.clone() } else { self.clone() }
+    }
+}
+
+impl Membership {
+    /// The beginning of a cluster.
+    pub fn founding(layout: Layout) -> Membership {
+        let cluster = LayoutHash::of_layout(&layout);
+        let absent = BTreeSet::new();
+        Membership::from(Plain { cluster, version: 0, current: layout, absent, change: None })
+    }
+
+    /// The layout that the cluster was founded on.
+    pub fn cluster(&self) -> LayoutHash {
+        self.cluster
+    }
+
+    /// Changes that have come to their end.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The present layout; the old one while a change is under way.
+    pub fn current(&self) -> &Layout {
+        &self.current
+    }
+
+    /// The change under way.
+    pub fn change(&self) -> Option<&Change> {
+        self.change.as_ref()
+    }
+
+    /// Whether the change before was made without this member.
+    pub fn is_absent(&self, node: NodeId) -> bool {
+        self.absent.contains(&node)
+    }
+
+    /// A hash of all this.
+    pub fn digest(&self) -> LayoutHash {
+        self.digest
+    }
+
+    /// What requests are made under.
+    pub fn view(&self) -> View {
+        let settled = || (Phase::Settled, LayoutHash::of_layout(&self.current));
+        let (phase, layout) = match &self.change {
+            None => settled(),
+            Some(change) => match change.stage {
+                Stage::Proposed => settled(),
+                Stage::Moving => (Phase::Moving, LayoutHash::of_layout(&change.layout)),
+                Stage::Reading => (Phase::Reading, LayoutHash::of_layout(&change.layout)),
+            },
+        };
+        View { version: self.version, phase, layout }
+    }
+
+    /// The newer of two; where neither is, this one. Commutative, associative and idempotent, but
+    /// for changes beyond `Proposed` that differ: these cannot be (see the head of this file).
+    #[must_use]
+    pub fn merge(&self, other: &Membership) -> Membership {
+        if self.cluster != other.cluster || other.version < self.version {
+            return self.clone();
+        }
+        if other.version > self.version {
+            return other.clone();
+        }
+        let change = match (&self.change, &other.change) {
+            (Some(mine), Some(theirs)) => Some(mine.merge(theirs)),
+            (mine, theirs) => mine.as_ref().or(theirs.as_ref()).cloned(),
+        };
+        // One may have come here with a node, another without it.
+        let absent = self.absent.union(&other.absent).copied().collect();
+        Membership { absent, ..self.clone() }.with(change)
+    }
+
+    /// With a change proposed.
+    #[must_use]
+    pub fn propose(&self, layout: Layout) -> Membership {
+        self.with(Some(Change { layout, stage: Stage::Proposed, down: BTreeSet::new() }))
+    }
+
+    /// With the change under way one stage on, or at its end.
+    #[must_use]
+    pub fn advance(&self) -> Membership {
+        let Some(change) = &self.change else { return self.clone() };
+        let stage = match change.stage {
+            Stage::Proposed => Stage::Moving,
+            Stage::Moving => Stage::Reading,
+            Stage::Reading => {
+                let current = change.layout.clone();
+                let absent =
+                    change.down.iter().copied().filter(|node| current.has(*node)).collect();
+                let (cluster, version) = (self.cluster, self.version + 1);
+                return Membership::from(Plain { cluster, version, current, absent, change: None });
+            }
+        };
+        self.with(Some(Change { stage, ..change.clone() }))
+    }
+
+    /// With `node` declared down.
+    #[must_use]
+    pub fn declare_down(&self, node: NodeId) -> Membership {
+        let change = self.change.clone().map(|mut change| {
+            change.down.insert(node);
+            change
+        });
+        self.with(change)
+    }
+
+    fn with(&self, change: Option<Change>) -> Membership {
+        Membership::from(Plain {
+            cluster: self.cluster,
+            version: self.version,
+            current: self.current.clone(),
+            absent: self.absent.clone(),
+            change,
+        })
+    }
+
+    /// The members of the present and, if there is one, of the next layout.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        let next = self.change.iter().flat_map(|change| change.layout.members());
+        let is_new = |member: &&Member| !self.current.has(member.id);
+        self.current.members().iter().chain(next.filter(is_new))
+    }
+
+    /// Those for whom a change waits; nobody if there is none.
+    pub fn awaited(&self) -> BTreeSet<NodeId> {
+        let Some(change) = &self.change else { return BTreeSet::new() };
+        let members = self.members().map(|member| member.id);
+        members.filter(|id| !change.down.contains(id)).collect()
+    }
+
+    /// Whether enough members of the present layout are waited for that no other change can happen
+    /// without one of them: more than half.
+    pub fn has_majority(&self) -> bool {
+        let awaited = self.awaited();
+        let present = self.current.members();
+        2 * present.iter().filter(|member| awaited.contains(&member.id)).count() > present.len()
+    }
+
+    /// Whether this could be the cluster's next state as `config` has it: hostile or mistaken peers
+    /// may send anything.
+    pub fn fits(&self, config: &Config) -> bool {
+        let Some(founding) = config.founding() else { return false };
+        let strategy = founding.current().strategy();
+        let fits = |layout: &Layout| layout.n() == config.n() && layout.strategy() == strategy;
+        fits(&self.current) && self.change.iter().all(|change| fits(&change.layout))
+    }
+}
+
+impl core::hash::Hash for Membership {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.digest.hash(hasher);
+    }
+}
+
+/// What a [`Membership`] is without its digest.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    cluster: LayoutHash,
+    version: u64,
+    current: Layout,
+    absent: BTreeSet<NodeId>,
+    change: Option<Change>,
+}
+
+impl From<Plain> for Membership {
+    fn from(plain: Plain) -> Membership {
+        let digest = LayoutHash::of(&plain);
+        let Plain { cluster, version, current, absent, change } = plain;
+        Membership { cluster, version, current, absent, change, digest }
+    }
+}
+
+impl View {
+    /// Whether the other has come farther.
+    pub fn is_before(&self, other: &View) -> bool {
+        (self.version, self.phase) < (other.version, other.phase)
+    }
+}
+
+impl fmt::Debug for LayoutHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for LayoutHash {
+    /// The first 32 bits: enough to tell the layouts of one cluster apart at a glance.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Display for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "layout {} {}", self.version, LayoutHash::of_layout(&self.current))?;
+        let Some(change) = &self.change else { return Ok(()) };
+        let stage = match change.stage {
+            Stage::Proposed => "proposed",
+            Stage::Moving => "moving to",
+            Stage::Reading => "reading from",
+        };
+        write!(f, ", {stage} {}", LayoutHash::of_layout(&change.layout))?;
+        change.down.iter().try_for_each(|node| write!(f, ", without {node}"))
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match self.phase {
+            Phase::Settled => "",
+            Phase::Moving => ", moving to",
+            Phase::Reading => ", reading from",
+        };
+        write!(f, "layout {}{phase} {}", self.version, self.layout)
+    }
+}

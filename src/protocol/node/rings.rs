@@ -1,0 +1,138 @@
+//! The layouts that a node acts on: one, or two while a change moves data. Worked out from what it
+//! knows of the membership, and no part of its state.
+
+use crate::config::Config;
+use crate::ids::{Key, NodeId};
+use crate::membership::{Membership, Phase, View};
+use crate::ring::{Position, PreferenceList, Ring};
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Who owns what, in the layouts that are live.
+#[derive(Clone, Debug)]
+pub(super) struct Rings {
+    membership: Option<Arc<Membership>>,
+    view: View,
+    current: Arc<Ring>,
+    /// While data moves: of the next layout.
+    next: Option<Arc<Ring>>,
+}
+
+impl Rings {
+    /// What follows from a disk's record, or from the founding of the cluster if it has none.
+    pub(super) fn new(config: &Config, known: Option<Arc<Membership>>) -> Rings {
+        let founding = || Rings {
+            membership: config.founding().cloned(),
+            view: config.founding().map(|founding| founding.view()).unwrap_or_default(),
+            current: config.ring().clone(),
+            next: None,
+        };
+        let Some(membership) = known else { return founding() };
+        let view = membership.view();
+        let current = match membership.version() {
+            0 => config.ring().clone(),
+            _ => Arc::new(Ring::new(membership.current())),
+        };
+        let moves = view.phase != Phase::Settled;
+        let next = membership.change().filter(|_| moves);
+        let next = next.map(|change| Arc::new(Ring::new(&change.layout)));
+        Rings { membership: Some(membership), view, current, next }
+    }
+
+    pub(super) fn membership(&self) -> Option<&Arc<Membership>> {
+        self.membership.as_ref()
+    }
+
+    pub(super) fn view(&self) -> View {
+        self.view
+    }
+
+    /// The present layout; the old one while data moves.
+    pub(super) fn current(&self) -> &Ring {
+        &self.current
+    }
+
+    /// The layout that is to stay.
+    pub(super) fn target(&self) -> &Ring {
+        self.next.as_ref().unwrap_or(&self.current)
+    }
+
+    /// The layout on which gets act.
+    pub(super) fn read(&self) -> &Ring {
+        match self.view.phase {
+            Phase::Reading => self.target(),
+            Phase::Settled | Phase::Moving => &self.current,
+        }
+    }
+
+    /// All layouts on which puts act.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Ring> {
+        [Some(&self.current), self.next.as_ref()].into_iter().flatten().map(|ring| &**ring)
+    }
+
+    /// Who stores `key`, in each live layout.
+    pub(super) fn lists(&self, key: &Key) -> impl Iterator<Item = &PreferenceList> {
+        self.lists_at(Position::of(&key.0))
+    }
+
+    pub(super) fn lists_at(&self, position: Position) -> impl Iterator<Item = &PreferenceList> {
+        self.live().map(move |ring| ring.preference_list_at(position))
+    }
+
+    /// Whether `node` is among the key's top N of a live layout.
+    pub(super) fn owns(&self, node: NodeId, key: &Key) -> bool {
+        self.owns_at(node, Position::of(&key.0))
+    }
+
+    pub(super) fn owns_at(&self, node: NodeId, position: Position) -> bool {
+        self.lists_at(position).any(|list| list.contains_primary(node))
+    }
+
+    /// One position of each range within which no live layout changes its mind.
+    pub(super) fn positions(&self) -> impl Iterator<Item = Position> {
+        self.live().flat_map(Ring::starts)
+    }
+
+    /// The layouts of which a range's number means the same: under strategy 1 each has its own ranges.
+    pub(super) fn with_ranges_of_current(&self) -> impl Iterator<Item = &Ring> {
+        self.live().filter(|ring| self.current.has_ranges_of(ring))
+    }
+
+    /// Whether `node` is a member of a live layout.
+    pub(super) fn contains(&self, node: NodeId) -> bool {
+        self.live().any(|ring| ring.contains(node))
+    }
+
+    /// Whether there are nodes beyond a key's top N: without them there is nobody to turn to, and
+    /// no use for suspicion.
+    pub(super) fn have_fallbacks(&self) -> bool {
+        self.live().any(|ring| ring.members() > usize::from(ring.n()))
+    }
+
+    /// Those with whom `node` stores some key, in the same live layout or in the other one.
+    pub(super) fn neighbours(&self, node: NodeId) -> BTreeSet<NodeId> {
+        let mut neighbours = BTreeSet::new();
+        for position in self.positions().filter(|&position| self.owns_at(node, position)) {
+            neighbours.extend(self.lists_at(position).flat_map(PreferenceList::primaries));
+        }
+        neighbours.remove(&node);
+        neighbours
+    }
+
+    /// Whom the change under way does not wait for.
+    pub(super) fn is_down(&self, node: NodeId) -> bool {
+        let change = self.membership.as_ref().and_then(|membership| membership.change());
+        change.is_some_and(|change| change.down.contains(&node))
+    }
+
+    /// The top N of `key` in each live layout.
+    pub(super) fn quorums(&self, key: &Key) -> Vec<BTreeSet<NodeId>> {
+        self.lists(key).map(|list| list.primaries().iter().copied().collect()).collect()
+    }
+
+    /// The same, but nothing if there is only one layout: then whoever is asked counts.
+    pub(super) fn several_quorums(&self, key: &Key) -> Vec<BTreeSet<NodeId>> {
+        if self.next.is_some() { self.quorums(key) } else { Vec::new() }
+    }
+}
