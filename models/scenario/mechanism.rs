@@ -46,6 +46,8 @@ named! {
         CopyDropped = "copy-dropped",
         /// A hint went to a key's new owners.
         HintRehomed = "hint-rehomed",
+        /// A node was declared down.
+        DeclaredDown = "declared-down",
     }
 }
 
@@ -78,6 +80,7 @@ impl Mechanism {
                 "A node did not serve a request that was made under other layouts."
             }
             Mechanism::CopyDropped => "An old owner removed a copy that its successors hold.",
+            Mechanism::DeclaredDown => "A change went on without a node that was declared down.",
             Mechanism::HintRehomed => "A hint went to the new owners of its key.",
         }
     }
@@ -131,6 +134,7 @@ impl Mechanism {
             | M::OtherViewRefused
             | M::CopyDropped
             | M::HintRehomed
+            | M::DeclaredDown
                 if scenario.membership.is_none() =>
             {
                 Some(("nobody orders a change of the layout", "add a `[membership]` table"))

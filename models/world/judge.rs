@@ -6,7 +6,7 @@ use super::disk::Disk;
 use super::ghost::Ghost;
 use super::linear::Judge;
 use super::plan::Puts;
-use super::state::State;
+use super::state::{Host, State};
 use crate::scenario::{Property, Versioning};
 use dynamo_protocol::ids::Key;
 use dynamo_protocol::store::{Record, RecordKey, Store};
@@ -131,7 +131,10 @@ impl ClusterModel {
     /// The merge of what all disks but those in the set `removed` hold of a key, hints included.
     fn merged(&self, state: &State, key: usize, removed: u32) -> Puts {
         let key = &self.plan().keys()[key];
-        let left = state.nodes.iter().enumerate().filter(|(node, _)| removed >> node & 1 == 0);
+        // What a node holds that has left is out of reach.
+        let is_outside = |host: &Host| host.up().is_some_and(|node| !node.is_member());
+        let left = state.nodes.iter().enumerate();
+        let left = left.filter(|(node, host)| removed >> node & 1 == 0 && !is_outside(host));
         let copies = left.flat_map(|(_, host)| objects(host.disk()));
         let copies = copies.filter_map(|(of, object)| (of == key).then_some(object));
         let merged = copies.fold(None, |merged: Option<Object>, object| match merged {

@@ -34,7 +34,7 @@ use crate::seal::Sealed;
 use dynamo_protocol::config::{
     Config, ConfigError, DurabilityMode, FailureHandling, Quorum, ReadRepair,
 };
-use dynamo_protocol::door::{Ambient, Effects, Input, Start};
+use dynamo_protocol::door::{Ambient, Effect, Effects, Input, Note, Start};
 use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
@@ -224,7 +224,9 @@ impl ClusterModel {
         let before = process.store().clone();
         let effects = process.handle(input);
         watch(node, &effects);
-        self.count_reaped(&mut state.ghost, &before, process.store());
+        if effects.0.contains(&Effect::Note(Note::Reaped)) {
+            self.count_reaped(&mut state.ghost, &before, process.store());
+        }
         self.count_epoch(&mut state.epochs[node.0 as usize], process.store(), key.as_ref());
         let replies = network::apply(effects, node, &mut host.timers, state);
         state.set_host(node, host);

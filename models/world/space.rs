@@ -29,6 +29,11 @@ impl Space for ClusterModel {
         {
             marks.add(Mechanism::BufferLost as u32);
         }
+        if let Action::Order { what, .. } = action
+            && what.starts_with("down")
+        {
+            marks.add(Mechanism::DeclaredDown as u32);
+        }
         let after = self.explain(state, action, &mut |_, effects| {
             effects.0.iter().filter_map(reached).for_each(|it| marks.add(it as u32));
         });

@@ -56,6 +56,9 @@ pub const REAP_BATCH: usize = 64;
 /// Objects and hints that are looked through at a time after a change of the layout.
 pub const SETTLE_BATCH: usize = 256;
 
+/// Steps of a plan.
+pub const MAX_STAGED: usize = 256;
+
 /// Changes that another node may be ahead of this one: one datagram from the far future must not
 /// leave the cluster without a next version (bug F5).
 pub const MAX_LAYOUT_LEAD: u64 = 1 << 20;

@@ -73,11 +73,11 @@ fn keep_hints(model: &ClusterModel, state: &State, action: &Action) -> State {
 
 /// D5: a node leaves with the hints that it keeps.
 #[test]
-fn a_node_that_leaves_with_its_hints_never_gives_them_back() {
+fn a_node_that_leaves_with_its_hints_takes_a_write_along() {
     let toml = HINT.replace("LEAVES", "1@0").replace("NODE", "it");
     let toml = toml
         .replace("reaches = [", "reaches = [\"hint-delivered\", ")
-        .replace("no-lost-write = \"holds\"\n", "");
+        .replace("converges = \"holds\"\n", "");
     let nobody_reads = |_: &State, action: &Action| !matches!(action, Action::FinalRead { .. });
     World::new(&toml).only(nobody_reads).canary(keep_hints);
 }

@@ -12,7 +12,9 @@
 //! Then the new layout is the current one, and old owners give up what is not theirs any more.
 //! Everybody means all members of both layouts but those that an operator has declared down.
 //! Once everybody is in a proposed change no larger one can appear, because whoever would have
-//! proposed it is among them; so two different changes never get to move side by side.
+//! proposed it is among them; so two different changes never get to move side by side. (Where
+//! operators on two sides of a partition declare each other's live nodes down, they might: then
+//! neither comes to its end.)
 
 mod plan;
 
@@ -202,17 +204,23 @@ impl Membership {
         self.with(Some(Change { layout, stage: Stage::Proposed, down: BTreeSet::new() }))
     }
 
-    /// With the change under way one stage on, or at its end.
+    /// With the change under way one stage on, or at its end, without those declared down.
     #[must_use]
     pub fn advance(&self) -> Membership {
+        let down = self.change.as_ref().map(|change| change.down.clone());
+        self.advance_without(&down.unwrap_or_default())
+    }
+
+    /// With the change under way one stage on, or at its end, which it came to without `down`.
+    #[must_use]
+    pub fn advance_without(&self, down: &BTreeSet<NodeId>) -> Membership {
         let Some(change) = &self.change else { return self.clone() };
         let stage = match change.stage {
             Stage::Proposed => Stage::Moving,
             Stage::Moving => Stage::Reading,
             Stage::Reading => {
                 let current = change.layout.clone();
-                let absent =
-                    change.down.iter().copied().filter(|node| current.has(*node)).collect();
+                let absent = down.iter().copied().filter(|node| current.has(*node)).collect();
                 let (cluster, version) = (self.cluster, self.version + 1);
                 return Membership::from(Plain { cluster, version, current, absent, change: None });
             }
@@ -247,19 +255,22 @@ impl Membership {
         self.current.members().iter().chain(next.filter(is_new))
     }
 
-    /// Those for whom a change waits; nobody if there is none.
-    pub fn awaited(&self) -> BTreeSet<NodeId> {
-        let Some(change) = &self.change else { return BTreeSet::new() };
-        let members = self.members().map(|member| member.id);
-        members.filter(|id| !change.down.contains(id)).collect()
+    /// Those for whom a change without `down` waits; nobody if there is none.
+    pub fn awaited(&self, down: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
+        if self.change.is_none() {
+            return BTreeSet::new();
+        }
+        self.members().map(|member| member.id).filter(|id| !down.contains(id)).collect()
     }
 
-    /// Whether enough members of the present layout are waited for that no other change can happen
-    /// without one of them: more than half.
+    /// Whether more than half of the members of the present layout are not declared down. If live
+    /// nodes are declared down on two sides at once, that alone does not keep two plans from moving
+    /// side by side; then neither comes to its end.
     pub fn has_majority(&self) -> bool {
-        let awaited = self.awaited();
-        let present = self.current.members();
-        2 * present.iter().filter(|member| awaited.contains(&member.id)).count() > present.len()
+        let is_down = |member: &&Member| {
+            self.change.as_ref().is_some_and(|change| change.down.contains(&member.id))
+        };
+        2 * self.current.members().iter().filter(is_down).count() < self.current.members().len()
     }
 
     /// Whether this could be the cluster's next state as `config` has it: hostile or mistaken peers

@@ -77,6 +77,9 @@ pub enum CommandError {
         "without {0} too few owners of some key are left to hand it over or to take it; bring a node back"
     )]
     TooManyDown(NodeId),
+    /// More than [`crate::limits::MAX_STAGED`].
+    #[error("the plan has as many steps as a plan may have; commit it first")]
+    TooManySteps,
     /// There is no plan.
     #[error("nothing is staged")]
     NothingStaged,

@@ -67,7 +67,11 @@ impl<S: Store> Node<S> {
         let name = RecordKey::Hint { home, key: key.clone() };
         match self.load(&name) {
             Some(hint) if Hash::of_object(&key, &hint) == hash => {
-                let durability = self.usual_durability();
+                // Whoever removes tombstones is told that it is gone.
+                let durability = match self.config.failures().reap {
+                    true => Durability::Durable,
+                    false => self.usual_durability(),
+                };
                 self.store.remove(&name, durability);
                 self.forget_counter(&key, durability);
                 effects.note(Note::ReleasedHint(home));

@@ -5,7 +5,7 @@
 //! heard from everybody that a change waits for, it goes on to the next stage, and the others
 //! learn of it. It does not matter who is the first.
 
-use super::rings::Rings;
+use super::rings::{Rings, suffice};
 use super::{Node, Pending};
 use crate::door::{Delay, Effects, Ignored, Note, Timer};
 use crate::ids::NodeId;
@@ -14,7 +14,6 @@ use crate::membership::{
     Command, CommandError, LayoutHash, Membership, Phase, Stage, Step, View, plan,
 };
 use crate::message::Message;
-use crate::ring::Ring;
 use crate::store::{Durability, Record, RecordKey, Store};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -24,6 +23,11 @@ impl<S: Store> Node<S> {
     /// What this node knows of who takes part; `None` if the cluster was not founded on a layout.
     pub fn membership(&self) -> Option<&Arc<Membership>> {
         self.rings.membership()
+    }
+
+    /// Whether this node is a member of a layout on which it acts.
+    pub fn is_member(&self) -> bool {
+        self.rings.contains(self.id)
     }
 
     /// What this node's requests to others are made under.
@@ -89,7 +93,7 @@ impl<S: Store> Node<S> {
     ) {
         let Some(membership) = self.membership() else { return effects.ignore(Ignored::Stale) };
         if membership.digest() == digest {
-            if done && membership.change().is_some() {
+            if done && self.rings.awaited().contains(&from) {
                 self.state.confirmed.insert(from);
             }
             if self.state.behind.remove(&from) {
@@ -163,7 +167,8 @@ impl<S: Store> Node<S> {
         }
         effects.note(Note::Layout(self.view()));
         self.note_gains(&before);
-        if !self.rings.current().has_ranges_of(before.current()) {
+        let has_indexes = self.config.failures().anti_entropy || self.config.failures().reap;
+        if has_indexes && !self.rings.current().has_ranges_of(before.current()) {
             // Under strategy 1 all trees are of other ranges now (paper §6.2).
             self.rebuild_indexes(effects);
         }
@@ -220,8 +225,7 @@ impl<S: Store> Node<S> {
     /// Those that the change under way waits for, and that have not said yet that they have done
     /// what its present stage asks of them.
     pub fn awaited(&self) -> BTreeSet<NodeId> {
-        let Some(membership) = self.membership() else { return BTreeSet::new() };
-        let mut awaited = membership.awaited();
+        let mut awaited = self.rings.awaited().clone();
         awaited.retain(|node| match *node == self.id {
             true => !self.has_done(),
             false => !self.state.confirmed.contains(node),
@@ -236,28 +240,17 @@ impl<S: Store> Node<S> {
 
     /// Goes on to the next stage once everybody has done what the present one asks for.
     pub(super) fn advance_change(&mut self, effects: &mut Effects) {
-        let Some(membership) = self.membership().filter(|m| m.change().is_some()) else { return };
-        if self.awaited().is_empty() && self.suffice(membership) {
-            let next = Arc::new(membership.advance());
+        let others = self.rings.awaited().iter().filter(|node| **node != self.id).count();
+        let is_awaited = self.rings.awaited().contains(&self.id);
+        if self.rings.awaited().is_empty() || self.state.confirmed.len() < others {
+            return;
+        }
+        if (!is_awaited || self.has_done())
+            && let Some(membership) = self.membership()
+        {
+            let next = Arc::new(membership.advance_without(self.rings.down()));
             self.adopt(next, effects);
         }
-    }
-
-    /// Whether those that a change waits for can hand over what was acknowledged: of the present
-    /// owners of each key fewer than W are missing, of the next ones not all.
-    fn suffice(&self, membership: &Membership) -> bool {
-        let Some(change) = membership.change() else { return true };
-        if change.down.is_empty() {
-            return true;
-        }
-        let fewer_missing = |ring: &Ring, than: u8| {
-            let mut lists = ring.ranges().map(|(_, list)| list.primaries());
-            let missing = |list: &[NodeId]| list.iter().filter(|n| change.down.contains(n)).count();
-            lists.all(|list| missing(list) < usize::from(than))
-        };
-        membership.has_majority()
-            && fewer_missing(self.rings.current(), self.config.w())
-            && fewer_missing(&Ring::new(&change.layout), self.config.n())
     }
 
     /// The plan that this node keeps.
@@ -284,6 +277,9 @@ impl<S: Store> Node<S> {
         match command {
             Command::Stage(step) => {
                 steps.push(step.clone());
+                if steps.len() > limits::MAX_STAGED {
+                    return Err(CommandError::TooManySteps);
+                }
                 plan(membership.current(), &steps)?;
                 Ok(None)
             }
@@ -305,11 +301,13 @@ impl<S: Store> Node<S> {
                 if membership.change().is_none() {
                     return Err(CommandError::NoChange(*node));
                 }
-                if !membership.awaited().contains(node) {
+                if !membership.members().any(|member| member.id == *node)
+                    || self.rings.is_down(*node)
+                {
                     return Err(CommandError::NotAwaited(*node));
                 }
                 let without = membership.declare_down(*node);
-                if !self.suffice(&without) {
+                if !suffice(&self.config, &without, self.rings.current()) {
                     return Err(CommandError::TooManyDown(*node));
                 }
                 Ok(Some(without))

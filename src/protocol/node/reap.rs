@@ -201,13 +201,16 @@ impl<S: Store> Node<S> {
     }
 
     fn holds_only(&self, key: &Key, hash: Hash) -> bool {
+        // A hint may also be kept for a home that owns the key no longer, or by an owner.
+        let name = |home| RecordKey::Hint { home, key: key.clone() };
+        if self.homes().any(|home| self.store.get(&name(home)).is_some()) {
+            return false;
+        }
         let is_it = |copy: Object| copy.is_deleted() && Hash::of_object(key, &copy) == hash;
         match self.owns(key) {
             true => self.copy(key).is_some_and(is_it),
-            // No hints, and no copy of a former owner.
-            false => {
-                self.copy(key).is_none() && self.load(&RecordKey::Object(key.clone())).is_none()
-            }
+            // No copy of a former owner.
+            false => self.load(&RecordKey::Object(key.clone())).is_none(),
         }
     }
 

@@ -59,6 +59,9 @@ impl<S: Store> Node<S> {
         let had = |position| match &known {
             // Whoever has missed a change does not know what it has missed.
             _ if !is_next => false,
+            None if after.version > before.view().version => {
+                before.target().preference_list_at(position).contains_primary(self.id)
+            }
             None => before.owns_at(self.id, position),
             Some((Missing::Gained, _)) => {
                 before.current().preference_list_at(position).contains_primary(self.id)
@@ -205,9 +208,9 @@ impl<S: Store> Node<S> {
 
     /// An old owner gives up its copy once its successors have said that they hold it.
     fn durability_of_pages(&self) -> Durability {
-        match self.missing() {
-            Some((Missing::Gained, _)) => Durability::Durable,
-            _ => self.usual_durability(),
+        match self.view().phase {
+            Phase::Settled => self.usual_durability(),
+            Phase::Moving | Phase::Reading => Durability::Durable,
         }
     }
 

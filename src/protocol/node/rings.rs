@@ -17,6 +17,10 @@ pub(super) struct Rings {
     current: Arc<Ring>,
     /// While data moves: of the next layout.
     next: Option<Arc<Ring>>,
+    /// Those that the change under way does not wait for.
+    down: BTreeSet<NodeId>,
+    /// Those that it waits for.
+    awaited: BTreeSet<NodeId>,
 }
 
 impl Rings {
@@ -27,6 +31,8 @@ impl Rings {
             view: config.founding().map(|founding| founding.view()).unwrap_or_default(),
             current: config.ring().clone(),
             next: None,
+            down: BTreeSet::new(),
+            awaited: BTreeSet::new(),
         };
         let Some(membership) = known else { return founding() };
         let view = membership.view();
@@ -37,7 +43,9 @@ impl Rings {
         let moves = view.phase != Phase::Settled;
         let next = membership.change().filter(|_| moves);
         let next = next.map(|change| Arc::new(Ring::new(&change.layout)));
-        Rings { membership: Some(membership), view, current, next }
+        let down = effective_down(config, &membership, &current);
+        let awaited = membership.awaited(&down);
+        Rings { membership: Some(membership), view, current, next, down, awaited }
     }
 
     pub(super) fn membership(&self) -> Option<&Arc<Membership>> {
@@ -120,10 +128,18 @@ impl Rings {
         neighbours
     }
 
-    /// Whom the change under way does not wait for.
+    /// Whether the change under way does not wait for `node`.
     pub(super) fn is_down(&self, node: NodeId) -> bool {
-        let change = self.membership.as_ref().and_then(|membership| membership.change());
-        change.is_some_and(|change| change.down.contains(&node))
+        self.down.contains(&node)
+    }
+
+    pub(super) fn down(&self) -> &BTreeSet<NodeId> {
+        &self.down
+    }
+
+    /// Those that the change under way waits for; nobody if there is none.
+    pub(super) fn awaited(&self) -> &BTreeSet<NodeId> {
+        &self.awaited
     }
 
     /// The top N of `key` in each live layout.
@@ -135,4 +151,29 @@ impl Rings {
     pub(super) fn several_quorums(&self, key: &Key) -> Vec<BTreeSet<NodeId>> {
         if self.next.is_some() { self.quorums(key) } else { Vec::new() }
     }
+}
+
+/// Those that were declared down, if that is not too many. Two operators may each declare as many as
+/// one may: then everybody is waited for after all.
+fn effective_down(config: &Config, membership: &Membership, current: &Ring) -> BTreeSet<NodeId> {
+    match membership.change() {
+        Some(change) if suffice(config, membership, current) => change.down.clone(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// Whether a change can do without those that were declared down. Of the present owners of each key
+/// fewer than W are missing, so that whatever was acknowledged can be handed over; and fewer than W
+/// of the next ones, so that one that has it is there to take it: those that own a key before and
+/// after do not fetch it, and N-W of them may lack it.
+pub(super) fn suffice(config: &Config, membership: &Membership, current: &Ring) -> bool {
+    let Some(change) = membership.change().filter(|change| !change.down.is_empty()) else {
+        return true;
+    };
+    let few_missing = |ring: &Ring| {
+        let mut lists = ring.ranges().map(|(_, list)| list.primaries());
+        let missing = |list: &[NodeId]| list.iter().filter(|n| change.down.contains(n)).count();
+        lists.all(|list| missing(list) < usize::from(config.w()))
+    };
+    membership.has_majority() && few_missing(current) && few_missing(&Ring::new(&change.layout))
 }

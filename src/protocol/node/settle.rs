@@ -63,17 +63,19 @@ impl<S: Store> Node<S> {
         if names.len() > limits::SETTLE_BATCH {
             self.state.settling = names.pop();
         }
+        let mut again = None;
         for name in names {
             match name {
-                // Who has not answered yet may have to be sent it again: this one's turn is next.
+                // Who has not answered yet may have to be sent it again: it begins here once more.
                 RecordKey::Object(key) if !self.owns(&key) && self.is_being_put(&key) => {
-                    self.state.settling.get_or_insert(RecordKey::Object(key));
+                    again.get_or_insert(RecordKey::Object(key));
                 }
                 RecordKey::Object(key) => self.settle_object(&key, effects),
                 RecordKey::Hint { home, key } => self.settle_hint(home, &key, effects),
                 _ => {}
             }
         }
+        self.state.settling = again.or(self.state.settling.take());
         if self.state.settling.is_some() {
             effects.set(Timer::Settle, Delay::Settle);
         }
@@ -131,11 +133,15 @@ impl<S: Store> Node<S> {
         self.state.pending.values().any(is_it)
     }
 
-    /// The owners in the layout that is to stay. Whoever leaves does not wait for those that are
-    /// declared down.
+    /// The owners in the layout that is to stay, to whom something can be given. Whoever leaves does
+    /// not wait for those that are declared down.
     fn owners_to_be(&self, key: &Key) -> BTreeSet<NodeId> {
+        // Nobody takes anything from a node that is no member any more.
+        let is_outside = !self.rings.contains(self.id);
+        let moves = self.view().phase == Phase::Moving;
         let owners = self.rings.target().preference_list(key).primaries().iter().copied();
-        owners.filter(|owner| !self.rings.is_down(*owner)).collect()
+        let is_lost = |owner: &NodeId| is_outside || (moves && self.rings.is_down(*owner));
+        owners.filter(|owner| !is_lost(owner)).collect()
     }
 
     /// A counter goes with the copy that it counts for.

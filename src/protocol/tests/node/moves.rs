@@ -213,11 +213,14 @@ fn a_new_owner_takes_writes_and_answers_no_reads_before_that() {
 }
 
 #[test]
-fn an_old_owner_that_is_declared_down_need_not_be_fetched_from() {
+fn where_too_many_are_declared_down_everybody_is_waited_for_after_all() {
     let mut scene = usual();
+    // No command does this, but two operators may, each with one node.
     let without_n0 = scene.moving.declare_down(NodeId(0));
     scene.town.tell(2, 1, &without_n0);
     scene.page(2, 1, Vec::new());
+    assert!(!scene.town.node(2).is_whole(), "one of two members is not few");
+    scene.page(2, 0, Vec::new());
     assert!(scene.town.node(2).is_whole() && scene.town.node(2).has_done());
 }
 
