@@ -7,13 +7,13 @@ use dynamo::client::{Client, ClientError, PutError, Read};
 use dynamo::node::faults::FaultConfig;
 use dynamo::node::scheme::Scheme;
 use dynamo::torture::judge::{Outcome, Seen, Write, judge};
+use dynamo::torture::siblings;
 use dynamo::wire::status::{Digests, disagreements};
 use dynamo_protocol::config::Quorum;
-use dynamo_protocol::ids::{Key, RequestId, Value};
+use dynamo_protocol::ids::{Key, Value};
 use dynamo_protocol::membership::{LayoutHash, Stage};
 use dynamo_protocol::message::Refusal;
-use dynamo_protocol::versions::Context;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,19 +53,6 @@ struct Done {
     writes: Vec<Write>,
     reads: usize,
     unanswered: Vec<String>,
-}
-
-/// A read's context and siblings.
-fn siblings(read: Read) -> Option<(Context, BTreeMap<RequestId, Option<Value>>)> {
-    match read {
-        Read::Found { siblings, context, .. } => {
-            Some((context, siblings.into_iter().map(|s| (s.by, s.value)).collect()))
-        }
-        Read::NotFound { deletes, context, .. } => {
-            Some((context, deletes.into_iter().map(|id| (id, None)).collect()))
-        }
-        Read::QuorumUnavailable { .. } | Read::TimedOut => None,
-    }
 }
 
 /// Reads and writes keys, at one node after the other, until it is told to stop.

@@ -5,7 +5,7 @@ mod motion;
 mod plan;
 mod show;
 
-use super::connect::address;
+use super::connect::{NODES, TIMEOUT_MS, address, timeout_ms};
 use super::{is_closed_output, tell};
 use anyhow::{Context, Result, anyhow};
 use clap::Subcommand;
@@ -36,10 +36,10 @@ pub(crate) struct AdminArgs {
     #[command(subcommand)]
     verb: Verb,
     /// The node to ask, which also keeps the plan
-    #[arg(long = "node", value_name = "ADDR", global = true, value_parser = address, default_value = "127.0.0.1:7400")]
+    #[arg(long = "node", value_name = "ADDR", global = true, value_parser = address, default_value = NODES[0])]
     node: SocketAddr,
     /// How long to wait for a node's answer, in milliseconds
-    #[arg(long, value_name = "MS", global = true, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    #[arg(long, value_name = "MS", global = true, default_value_t = TIMEOUT_MS, value_parser = timeout_ms())]
     timeout_ms: u64,
     /// Print one JSON object
     #[arg(long, global = true)]

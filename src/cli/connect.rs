@@ -2,11 +2,19 @@
 
 use super::contexts::{Contexts, Place};
 use anyhow::{Context, Result};
+use clap::builder::RangedU64ValueParser;
 use dynamo::client::Client;
 use dynamo::node::scheme::Quorum;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The nodes of a cluster that `dynamo cluster` has started, for verbs that are given none.
+pub(super) const NODES: [&str; 5] =
+    ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7403", "127.0.0.1:7404"];
+
+/// How long a verb waits for a node's answer unless it is told otherwise.
+pub(super) const TIMEOUT_MS: u64 = 3_000;
 
 /// Which cluster, and how.
 #[derive(clap::Args)]
@@ -19,7 +27,7 @@ pub(super) struct ConnectArgs {
         value_delimiter = ',',
         env = "DYNAMO_NODES",
         value_parser = address,
-        default_values = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7403", "127.0.0.1:7404"]
+        default_values = NODES
     )]
     nodes: Vec<SocketAddr>,
     /// Whose answers count: those of the key's top N nodes only, or also those of the fallbacks
@@ -30,7 +38,7 @@ pub(super) struct ConnectArgs {
     #[arg(long, short)]
     pub(super) verbose: bool,
     /// How long to wait for an answer, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    #[arg(long, value_name = "MS", default_value_t = TIMEOUT_MS, value_parser = timeout_ms())]
     timeout_ms: u64,
     /// Print one JSON object
     #[arg(long)]
@@ -41,6 +49,11 @@ pub(super) struct ConnectArgs {
     /// Neither use nor keep a context
     #[arg(long)]
     no_context: bool,
+}
+
+/// A timeout on the command line, in milliseconds.
+pub(super) fn timeout_ms() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1..=600_000)
 }
 
 /// An address on the command line.

@@ -1,6 +1,6 @@
 //! `dynamo status`: how nodes are.
 
-use super::connect::address;
+use super::connect::{NODES, TIMEOUT_MS, address, timeout_ms};
 use super::contexts::hex;
 use super::{say, tell};
 use anyhow::{Context, Result};
@@ -34,14 +34,14 @@ pub(crate) struct StatusArgs {
         value_delimiter = ',',
         env = "DYNAMO_NODES",
         value_parser = address,
-        default_values = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7403", "127.0.0.1:7404"]
+        default_values = NODES
     )]
     nodes: Vec<SocketAddr>,
     /// Have every node read all of its objects
     #[arg(long)]
     deep: bool,
     /// How long to wait for each node, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    #[arg(long, value_name = "MS", default_value_t = TIMEOUT_MS, value_parser = timeout_ms())]
     timeout_ms: u64,
     /// Print one JSON object
     #[arg(long)]

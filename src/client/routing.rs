@@ -6,6 +6,7 @@
 //! node that gave it acts. A stale client is slower, never wrong: nodes coordinate or forward
 //! whatever they are asked.
 
+use crate::wire::addresses;
 use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::membership::{Membership, Phase, View};
 use dynamo_protocol::ring::{Layout, Ring};
@@ -54,10 +55,7 @@ impl Known {
         let change = membership.change().filter(|_| view.phase != Phase::Settled);
         let next: &Layout = change.map_or(membership.current(), |change| &change.layout);
         let read = if view.phase == Phase::Reading { next } else { membership.current() };
-        let mut addresses: BTreeMap<NodeId, BTreeSet<SocketAddr>> = BTreeMap::new();
-        for member in [membership.current(), next].into_iter().flat_map(Layout::members) {
-            addresses.entry(member.id).or_default().extend(member.address.parse::<SocketAddr>());
-        }
+        let addresses = addresses([membership.current(), next]);
         Known { view, gets: Ring::new(read), puts: Ring::new(next), addresses, membership }
     }
 

@@ -8,6 +8,7 @@
 //! outside itself hears everybody's gossip, but of how things stand it believes only a node that is
 //! a member, at this address, by what it says.
 
+use crate::wire;
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::membership::{LayoutHash, Membership};
 use dynamo_protocol::message::Message;
@@ -96,15 +97,10 @@ impl AddressBook {
     }
 }
 
-/// Every member's address in the present and, if there is one, the next layout. One that cannot be
-/// read is none.
+/// Every member's address in the present and, if there is one, the next layout.
 fn addresses(membership: &Membership) -> BTreeMap<NodeId, BTreeSet<SocketAddr>> {
-    let mut all: BTreeMap<NodeId, BTreeSet<SocketAddr>> = BTreeMap::new();
     let next = membership.change().map(|change| &change.layout);
-    for member in [membership.current()].into_iter().chain(next).flat_map(|l| l.members()) {
-        all.entry(member.id).or_default().extend(member.address.parse::<SocketAddr>().ok());
-    }
-    all
+    wire::addresses([membership.current()].into_iter().chain(next))
 }
 
 #[cfg(test)]

@@ -227,7 +227,8 @@ pub enum Message {
         /// The object.
         object: Option<Object>,
     },
-    /// My disk is lost: send me what you hold of the ranges that we share (from `after` on).
+    /// I cannot vouch for what I own, be my disk lost or a change of the layout under way: send me
+    /// what you hold of the keys that we share (from `after` on).
     Pull {
         /// The life of the asker's disk.
         life: Incarnation,

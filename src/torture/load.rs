@@ -137,7 +137,7 @@ pub(super) fn name_of(key: u64) -> Key {
 }
 
 /// What a read has returned, tombstones included; `None` if there was no quorum.
-pub(super) fn siblings(read: Read) -> Option<(Context, BTreeMap<RequestId, Option<Value>>)> {
+pub fn siblings(read: Read) -> Option<(Context, BTreeMap<RequestId, Option<Value>>)> {
     match read {
         Read::Found { siblings, context, .. } => {
             Some((context, siblings.into_iter().map(|s| (s.by, s.value)).collect()))

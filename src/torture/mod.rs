@@ -12,6 +12,7 @@ mod nodes;
 pub mod plan;
 mod quiet;
 
+pub use load::siblings;
 pub use quiet::Unrest;
 
 use crate::client::Client;
@@ -242,7 +243,7 @@ fn read_one(
     let mut client = Client::connect(&[node]).ok()?.with_quorum(Quorum::Strict);
     let deadline = Instant::now() + READ_TIMEOUT;
     while Instant::now() < deadline && !stop.load(Ordering::SeqCst) {
-        let read = client.get(&load::name_of(key)).ok().and_then(load::siblings);
+        let read = client.get(&load::name_of(key)).ok().and_then(siblings);
         if let Some((_, siblings)) = read {
             return Some(siblings);
         }

@@ -12,6 +12,10 @@ pub mod codec;
 pub mod fragments;
 pub mod status;
 
+use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::ring::Layout;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 /// Low bits of a client session's id that are random; the rest is when it started, in milliseconds
@@ -32,6 +36,18 @@ pub(crate) fn now_ms() -> u64 {
 /// The highest id of a client session that starts in that millisecond since 1970.
 pub(crate) fn last_session_of(ms: u64) -> dynamo_protocol::ids::ClientId {
     dynamo_protocol::ids::ClientId(((ms + 1) << SESSION_RANDOM_BITS) - 1)
+}
+
+/// Where each member of `layouts` is: everywhere that one of them says. What is no address is left
+/// out.
+pub(crate) fn addresses<'a>(
+    layouts: impl IntoIterator<Item = &'a Layout>,
+) -> BTreeMap<NodeId, BTreeSet<SocketAddr>> {
+    let mut all: BTreeMap<NodeId, BTreeSet<SocketAddr>> = BTreeMap::new();
+    for member in layouts.into_iter().flat_map(Layout::members) {
+        all.entry(member.id).or_default().extend(member.address.parse::<SocketAddr>());
+    }
+    all
 }
 
 /// Bytes that the kernel is asked to hold for a socket in each direction: a few of the largest

@@ -52,11 +52,11 @@ impl<S: Store> Node<S> {
 
     /// Sets the timers of those whom this node gossips with.
     pub(super) fn set_gossip_timers(&self, effects: &mut Effects) {
-        let Some(membership) = self.membership() else { return };
-        for peer in membership.members().map(|member| member.id) {
-            if self.gossips_with(peer) {
-                effects.set(Timer::Gossip(peer), Delay::Gossip);
-            }
+        let Some(membership) = self.membership().filter(|_| self.config.failures().gossip) else {
+            return;
+        };
+        for peer in membership.members().map(|member| member.id).filter(|peer| *peer != self.id) {
+            effects.set(Timer::Gossip(peer), Delay::Gossip);
         }
     }
 

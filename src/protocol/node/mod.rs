@@ -3,7 +3,7 @@
 //! `put` and `get` coordinate a client's request, `forward` passes a put on to a node that may,
 //! `replica` serves other coordinators; `place` says on which nodes a request acts and where a copy
 //! lies. In the background `handoff` gives hints back, `exchange` compares Merkle trees,
-//! `resync` fills a lost disk, `reap` removes tombstones. `start` begins a life. `members` gossips
+//! `resync` fetches what a node cannot vouch for, `reap` removes tombstones. `start` begins a life. `members` gossips
 //! about who takes part, `rings` is what follows from it, `settle` is what a change leaves behind.
 
 mod exchange;
@@ -54,7 +54,7 @@ struct Volatile {
     /// Peers that let a request timer fire and have been silent since (paper §4.8.3).
     suspects: BTreeSet<NodeId>,
     pending: BTreeMap<RequestId, Pending>,
-    /// After a lost disk: the last key of each node's copies that is merged.
+    /// While it cannot vouch for its copies: the last key of each node's copies that is merged.
     pulls: BTreeMap<NodeId, Key>,
     /// The tombstones that this node is about to remove.
     reaping: Option<reap::Reaping>,

@@ -1,5 +1,6 @@
 //! After a lost disk (design decision "Amnesia"): a node takes writes at once, but what it holds
-//! counts as a copy only when it has merged what all other owners hold, page by page.
+//! counts as a copy only when it has merged what all other owners hold, page by page. So does a node
+//! of what a change of the layout brings it.
 //!
 //! N-W+1 others would do for the puts that were answered before the disk was lost. But of a put that
 //! the lost disk had said yes to, while it was under way, the coordinator alone is sure to have a
@@ -122,7 +123,7 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Sends a node that has lost its disk a page of what both of them own.
+    /// Sends a node that cannot vouch for its copies a page of what both of them own.
     pub(super) fn serve_pull(
         &self,
         from: NodeId,

@@ -22,7 +22,7 @@ pub use preference::PreferenceList;
 pub use strategy::{Member, Strategy};
 
 use crate::ids::{Key, NodeId};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use position::EqualPartitions;
 use preference::{Lists, Nodes};
@@ -119,13 +119,6 @@ impl Ring {
     pub fn preference_list_of(&self, range: RangeId) -> Option<&PreferenceList> {
         let range = range.0 as usize;
         (range < self.lists.len()).then(|| self.lists.get(range))
-    }
-
-    /// The nodes with which `node` stores some range together, ascending.
-    pub fn neighbours(&self, node: NodeId) -> BTreeSet<NodeId> {
-        let lists = self.ranges().map(|(_, list)| list.primaries());
-        let shared = lists.filter(|primaries| primaries.contains(&node));
-        shared.flatten().copied().filter(|&other| other != node).collect()
     }
 
     /// Who stores `key`, in order (paper §4.3).

@@ -49,7 +49,10 @@ fn without_timer(host: &Host, running: &BTreeSet<Timer>) -> Vec<Timer> {
     // but there is somebody.
     let me = host.node.id();
     let begins = |peer: &NodeId| host.setup.failures.anti_entropy && me < *peer;
-    let peers = host.setup.config().ring().neighbours(me);
+    let config = host.setup.config();
+    let lists = config.ring().ranges().map(|(_, list)| list.primaries());
+    let peers = lists.filter(|primaries| primaries.contains(&me)).flatten().copied();
+    let peers: BTreeSet<NodeId> = peers.filter(|&peer| peer != me).collect();
     let exchanges = peers.into_iter().filter(begins).map(Timer::Exchange);
     let is_exchanging = running.iter().any(|timer| matches!(timer, Timer::Exchange(_)));
     assert!(host.node.is_whole() || is_exchanging, "it waits for nobody");
