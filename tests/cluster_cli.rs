@@ -133,7 +133,8 @@ fn a_node_outlives_the_reader_of_its_log() {
 fn an_address_that_is_none_is_explained() {
     let (code, said) = User::new().run(&["get", "--node", "127.0.0.1:7400", "cart"]);
     assert_eq!(code, Some(64));
-    assert!(said.contains("write an IP address and a port, as in 127.0.0.1:7400"), "{said}");
+    assert!(said.contains("\"cart\" is no address ("), "{said}");
+    assert!(said.contains("a key or value goes before --node"), "{said}");
 }
 
 #[test]
@@ -222,4 +223,32 @@ fn a_session_at_the_terminal() {
     let (code, said) = user.run(&["put", "cart", "x", "--no-context"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("not applied: none of the nodes answers"), "{said}");
+}
+
+#[test]
+fn a_cluster_that_has_changed_comes_back_as_it_is() {
+    let mut user = User::new();
+    user.start(&["--nodes", "3", "--n", "2"]);
+    let node = format!("127.0.0.1:{}", user.port);
+    let admin = |user: &User, verb: &[&str]| {
+        let (code, said) = user.run(&[&["admin", "--node", &node], verb].concat());
+        assert_eq!(code, Some(0), "{said}");
+    };
+    admin(&user, &["leave", "n2"]);
+    admin(&user, &["commit", "--wait"]);
+    user.stop();
+
+    user.start(&[]);
+    let greeting = fs::read_to_string(user.log()).unwrap();
+    let last = user.port + 2;
+    assert!(greeting.starts_with("2 nodes are up: "), "{greeting}");
+    assert!(greeting.contains(&format!("no members any more: 127.0.0.1:{last}\n")), "{greeting}");
+    user.stop();
+
+    // Its members would look for each other at the old ports.
+    let port = (user.port - NODES).to_string();
+    let mut moved = user.command(&["cluster", "--port", &port, "--data"]);
+    let (code, said) = text(&moved.arg(user.data()).output().unwrap());
+    assert_eq!(code, Some(64));
+    assert!(said.contains("leave --port out"), "{said}");
 }

@@ -227,6 +227,8 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::Clear),
         any::<[u8; 16]>().prop_map(|hash| Command::Commit(LayoutHash(hash))),
         any::<u64>().prop_map(|node| Command::Down(NodeId(node))),
+        any::<u64>().prop_map(|node| Command::Up(NodeId(node))),
+        Just(Command::Abort),
     ]
 }
 
@@ -238,7 +240,7 @@ fn members() -> impl Strategy<Value = Members> {
         |(me, staged, awaited, (has_done, is_settling, changes), merged, hints)| {
             let strategy = dynamo_protocol::ring::Strategy::EqualPartitions { partitions: 8 };
             let layout = Layout::new(strategy, 1, vec![me.clone()]).unwrap();
-            let mut membership = Membership::founding(layout.clone());
+            let mut membership = Membership::founding(layout.clone(), &());
             if changes {
                 membership = membership.propose(layout).advance();
             }

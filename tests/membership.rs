@@ -4,6 +4,7 @@
 mod support;
 
 use dynamo::client::{Client, ClientError, PutError, Read};
+use dynamo::node::config::MemberConfig;
 use dynamo::node::faults::FaultConfig;
 use dynamo::node::scheme::Scheme;
 use dynamo::torture::judge::{Outcome, Seen, Write, judge};
@@ -173,7 +174,10 @@ fn a_cluster_grows_and_shrinks_under_load_and_loses_nothing() {
         let address = cluster.address(joiner).to_string();
         cluster.obeyed(0, &["join", &format!("n{joiner}"), &address]);
     }
-    println!("{}", cluster.obeyed(0, &["plan"]));
+    let plan = cluster.obeyed(0, &["plan"]);
+    println!("{plan}");
+    let joins = format!("n3 joins: {}, weight 1, no zone\n", cluster.address(3));
+    assert!(plan.contains(&joins));
     cluster.obeyed(0, &["commit"]);
     let started = Instant::now();
     let is_moving = |cluster: &Cluster| {
@@ -210,6 +214,7 @@ fn a_cluster_grows_and_shrinks_under_load_and_loses_nothing() {
     assert_nothing_lost(&cluster, &[1, 2, 4, 5], &all);
     assert!(all.iter().all(|done| done.unanswered.is_empty()));
     // Who has left serves nobody, and says so.
+    assert!(cluster.log(0).contains("n0 is no member any more"), "{}", cluster.log(0));
     let refused = cluster.client(0).get(&key(0));
     assert!(matches!(refused, Err(ClientError::Refused(Refusal::NotAMember))), "{refused:?}");
 }
@@ -219,7 +224,9 @@ fn who_was_removed_while_it_was_down_does_not_come_back_by_itself() {
     let mut cluster = Cluster::start(4, 3, 2, 2);
     cluster.kill(3);
     cluster.obeyed(0, &["leave", "n3"]);
-    cluster.obeyed(0, &["commit"]);
+    let (code, said) = cluster.admin(0, &["commit", "--wait", "1"]);
+    let advice = "waiting for n3; `dynamo admin ping` shows who answers";
+    assert!(code == Some(1) && said.contains(advice), "{said}");
     wait_until("only n3 is waited for", || {
         cluster.obeyed(0, &["status"]).contains("waiting for n3\n")
     });
@@ -281,7 +288,12 @@ fn a_member_moves_to_another_address() {
     cluster.write_config(&cluster.configs[1]);
     cluster.restart(1);
     cluster.obeyed(0, &["address", "n1", &address.to_string()]);
-    assert!(cluster.obeyed(0, &["plan"]).contains("nothing moves"));
+    let plan = cluster.obeyed(0, &["plan"]);
+    let change = format!(
+        "n1 changes: {address} instead of {}\nnothing moves",
+        cluster.configs[1].nodes[1].address
+    );
+    assert!(plan.contains(&change), "{plan}");
     println!("{}", cluster.obeyed(0, &["commit", "--wait"]));
     await_layout(&cluster, &[0, 1, 2], 1);
     for node in [0, 2] {
@@ -328,10 +340,58 @@ fn of_two_plans_committed_at_once_one_is_carried_out_and_the_other_stays_staged(
 }
 
 #[test]
+fn mistakes_can_be_taken_back() {
+    let mut cluster = Cluster::start(3, 3, 2, 2);
+    let nowhere = free_address().to_string();
+    cluster.obeyed(0, &["join", "ghost", &nowhere, "--id", "99"]);
+    cluster.obeyed(0, &["commit"]);
+    wait_until("only the ghost is waited for", || {
+        cluster.obeyed(1, &["status"]).contains("waiting for ghost\n")
+    });
+    let (code, said) = cluster.admin(1, &["down", "n2"]);
+    assert!(code == Some(1) && said.contains("if nobody is to wait for it anyway, add --force"));
+    cluster.obeyed(1, &["down", "n2", "--force"]);
+    assert!(cluster.obeyed(1, &["status"]).contains("declared down"));
+    let (_, said) = cluster.admin(1, &["down", "ghost"]);
+    assert!(said.contains("without ghost too few owners"), "{said}");
+    cluster.obeyed(1, &["up", "n2"]);
+    assert!(!cluster.obeyed(1, &["status"]).contains("declared down"));
+    let started = Instant::now();
+    cluster.obeyed(2, &["abort"]);
+    await_layout(&cluster, &[0, 1, 2], 1);
+    println!("withdrawn after {:.1?}", started.elapsed());
+    assert_eq!(cluster.members(1).unwrap().membership.current().members().len(), 3);
+    let (_, said) = cluster.admin(1, &["abort"]);
+    assert!(said.contains("no change is under way"), "{said}");
+    // Whoever waits for a change hears that it was withdrawn.
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| cluster.admin(0, &["commit", "--wait"]));
+        wait_until("it is proposed", || cluster.obeyed(1, &["status"]).contains("proposed"));
+        cluster.obeyed(1, &["abort"]);
+        let (code, said) = waits.join().unwrap();
+        assert!(code == Some(1) && said.contains("the change was withdrawn"), "{said}");
+    });
+    cluster.obeyed(0, &["clear"]);
+    // A joiner that goes by other settings is not let in.
+    let joiner = cluster.start_joiner();
+    let mut config = cluster.configs[joiner].clone();
+    config.cluster.r = 1;
+    config.joiner.as_mut().unwrap().id = Some(77);
+    cluster.kill(joiner);
+    std::fs::remove_dir_all(&config.data).unwrap();
+    cluster.write_config(&config);
+    cluster.restart(joiner);
+    let there = cluster.address(joiner).to_string();
+    let (code, said) = cluster.admin(0, &["join", "n3", &there]);
+    assert!(code == Some(1) && said.contains("is of another cluster than n0"), "{said}");
+}
+
+#[test]
 fn nonsense_is_refused_in_a_clear_sentence() {
     let mut cluster = Cluster::start(3, 3, 2, 2);
     let joiner = cluster.start_joiner();
-    let (taken, free) = (cluster.address(0).to_string(), free_address().to_string());
+    cluster.kill(2);
+    let (taken, free) = (cluster.address(2).to_string(), free_address().to_string());
     let there = cluster.address(joiner).to_string();
     for (arguments, expected) in [
         (&["leave", "n9"][..], "no member is called \"n9\"; the members are n0 n1 n2"),
@@ -340,9 +400,13 @@ fn nonsense_is_refused_in_a_clear_sentence() {
         (&["join", "n0", &free, "--id", "9"], "n0 is a member already"),
         (&["join", "n9", &free], "nobody answers at"),
         (&["join", "n9", &there], "is called n3, not n9"),
-        (&["join", "n9", &taken, "--id", "9"], "n0 and n9 would both have the address"),
-        (&["join", "n9", &free, "--id", "1"], "two members have the id n1"),
-        (&["address", "n0", "127.0.0.1:0"], "cannot be reached at"),
+        (&["join", "n9", &there, "--id", "9"], "is called n3, not n9"),
+        (&["join", "n3", &there, "--id", "9"], "not 9; leave --id out"),
+        (&["replace", "n1", "n3", &there, "--id", "9"], "not 9; leave --id out"),
+        (&["join", "n9", &taken, "--id", "9"], "n2 and n9 would both have the address"),
+        (&["join", "n9", &free, "--id", "1"], "1 is the id of n1 already"),
+        (&["address", "n0", &free], "first let n0 listen there"),
+        (&["address", "n0", &there], "is n3, not n0; correct one of them"),
         (&["commit"], "nothing is staged at n0"),
         (&["plan"], "nothing is staged at n0"),
         (&["down", "n1"], "no change is under way, so nobody waits for n1"),
@@ -351,14 +415,36 @@ fn nonsense_is_refused_in_a_clear_sentence() {
         assert_eq!(code, Some(1), "{arguments:?}: {said}");
         assert!(said.starts_with("error: ") && said.contains(expected), "{arguments:?}: {said}");
     }
+    cluster.restart(2);
+    let (code, said) = cluster.admin(0, &["commit", "--json"]);
+    assert!(code == Some(1) && said.starts_with("{\"error\":\"nothing is staged at n0;"), "{said}");
     assert_eq!(cluster.admin(0, &["join", "n9", "nowhere"]).0, Some(64));
+    assert_eq!(cluster.admin(0, &["address", "n0", "127.0.0.1:0"]).0, Some(64));
     // A plan is committed only as it was looked at, and can be dropped.
     cluster.obeyed(0, &["weight", "n0", "2"]);
     let (_, said) = cluster.admin(0, &["commit", "0badc0de"]);
     assert!(said.contains("not 0badc0de; look at it with"), "{said}");
-    assert!(cluster.obeyed(0, &["plan", "--json"]).contains("\"moves\":["));
-    cluster.obeyed(0, &["clear"]);
+    let plan = cluster.obeyed(0, &["plan", "--json"]);
+    let changes = "\"changes\":[{\"after\":{\"address\":";
+    assert!(plan.contains(changes) && plan.contains("\"moves\":["), "{plan}");
+    let staged = "staged already; see `dynamo admin plan`";
+    cluster.obeyed(0, &["join", "n3", &there]);
+    assert!(cluster.admin(0, &["join", "n3", &there]).1.contains(staged));
+    assert!(cluster.obeyed(0, &["clear"]).contains("the plan is dropped"));
+    assert_eq!(cluster.obeyed(0, &["clear"]), "nothing is staged\n");
     assert_eq!(cluster.admin(0, &["commit"]).0, Some(1));
+    // A node whose file names a founder more is of another cluster.
+    let mut config = cluster.configs[joiner].clone();
+    let mine = config.joiner.take().unwrap();
+    let (name, address) = (mine.name, mine.address);
+    config.node = name.clone();
+    config.nodes.push(MemberConfig { name, id: 3, address, weight: 1, zone: None });
+    cluster.kill(joiner);
+    std::fs::remove_dir_all(&config.data).unwrap();
+    cluster.write_config(&config);
+    cluster.restart(joiner);
+    let (code, said) = cluster.admin(joiner, &["ping"]);
+    assert!(code == Some(1) && said.matches("for another cluster").count() == 3, "{said}");
     for verb in ["status", "ping", "ring", "transfers", "hints"] {
         let said = cluster.obeyed(0, &[verb, "--json"]);
         assert!(said.starts_with('{') && said.ends_with("}\n"), "{verb}: {said}");

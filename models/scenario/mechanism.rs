@@ -48,6 +48,8 @@ named! {
         HintRehomed = "hint-rehomed",
         /// A node was declared down.
         DeclaredDown = "declared-down",
+        /// A proposed change was withdrawn.
+        Withdrawn = "withdrawn",
     }
 }
 
@@ -81,6 +83,7 @@ impl Mechanism {
             }
             Mechanism::CopyDropped => "An old owner removed a copy that its successors hold.",
             Mechanism::DeclaredDown => "A change went on without a node that was declared down.",
+            Mechanism::Withdrawn => "A change that was proposed came to nothing.",
             Mechanism::HintRehomed => "A hint went to the new owners of its key.",
         }
     }
@@ -135,6 +138,7 @@ impl Mechanism {
             | M::CopyDropped
             | M::HintRehomed
             | M::DeclaredDown
+            | M::Withdrawn
                 if scenario.membership.is_none() =>
             {
                 Some(("nobody orders a change of the layout", "add a `[membership]` table"))

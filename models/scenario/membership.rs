@@ -1,5 +1,6 @@
 //! Who takes part at first, and what operators order: `join NODE@CONTACT`, `leave NODE@CONTACT`,
-//! `replace NODE NODE@CONTACT`, several of these in one order, or `down NODE@CONTACT`.
+//! `replace NODE NODE@CONTACT`, several of these in one order; or `down NODE@CONTACT`, `up
+//! NODE@CONTACT`, `abort@CONTACT`.
 
 use super::Problem;
 use std::{fmt, str::FromStr};
@@ -42,14 +43,26 @@ pub enum Move {
     Replace(u8, u8),
     /// Nobody is to wait for it.
     Down(u8),
+    /// It is waited for after all.
+    Up(u8),
+    /// What is proposed is withdrawn.
+    Abort,
+}
+
+impl Move {
+    /// Whether it is part of a plan, and not said of a change under way.
+    pub fn is_planned(&self) -> bool {
+        matches!(self, Move::Join(_) | Move::Leave(_) | Move::Replace(..))
+    }
 }
 
 impl Order {
     /// All nodes that it names.
     pub(super) fn nodes(&self) -> impl Iterator<Item = u8> + '_ {
         let named = self.what.iter().flat_map(|part| match *part {
-            Move::Join(node) | Move::Leave(node) | Move::Down(node) => vec![node],
+            Move::Join(node) | Move::Leave(node) | Move::Down(node) | Move::Up(node) => vec![node],
             Move::Replace(old, new) => vec![old, new],
+            Move::Abort => vec![],
         });
         named.chain([self.contact])
     }
@@ -89,6 +102,8 @@ impl fmt::Display for Move {
             Move::Leave(node) => write!(f, "leave {node}"),
             Move::Replace(old, new) => write!(f, "replace {old} {new}"),
             Move::Down(node) => write!(f, "down {node}"),
+            Move::Up(node) => write!(f, "up {node}"),
+            Move::Abort => write!(f, "abort"),
         }
     }
 }
@@ -107,8 +122,8 @@ impl FromStr for Order {
         let bad = || {
             Problem::new(
                 format!("order `{text}` is not understood"),
-                "write `join NODE@CONTACT`, `leave NODE@CONTACT`, `replace OLD NEW@CONTACT` or `down \
-                 NODE@CONTACT`",
+                "write `join NODE@CONTACT`, `leave NODE@CONTACT`, `replace OLD NEW@CONTACT`, `down \
+                 NODE@CONTACT`, `up NODE@CONTACT` or `abort@CONTACT`",
             )
         };
         let (words, contact) = text.rsplit_once('@').ok_or_else(bad)?;
@@ -122,11 +137,12 @@ impl FromStr for Order {
                 "leave" => Move::Leave(node()?),
                 "replace" => Move::Replace(node()?, node()?),
                 "down" => Move::Down(node()?),
+                "up" => Move::Up(node()?),
+                "abort" => Move::Abort,
                 _ => return Err(bad()),
             });
         }
-        let is_down = |part: &Move| matches!(part, Move::Down(_));
-        if what.is_empty() || (what.len() > 1 && what.iter().any(is_down)) {
+        if what.is_empty() || (what.len() > 1 && !what.iter().all(Move::is_planned)) {
             return Err(bad());
         }
         Ok(Order { what, contact })

@@ -221,7 +221,7 @@ fn effect_event(
         }
         Effect::SetTimer { timer: timer @ Timer::Straggler(_), .. } => Event::Sets { node, timer },
         Effect::Note(Note::Suspects(peer)) => Event::Suspects { node, peer },
-        Effect::Note(Note::Layout(view)) => Event::Acts { node, view },
+        Effect::Note(Note::Layout(view) | Note::Withdrawn(view)) => Event::Acts { node, view },
         Effect::Note(Note::Trusts(peer)) => Event::Trusts { node, peer },
         Effect::Note(Note::Ignored(why)) => Event::Ignores { node, why },
         Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Note(_) => return None,

@@ -121,8 +121,11 @@ fn obey(node: &mut Node<Disk>, order: &Order, watch: &mut dyn FnMut(Effects)) ->
         watch(node.handle(Input::Operator(command)));
         Some(())
     };
-    if let [Move::Down(down)] = order.what[..] {
-        return tell(node, Command::Down(NodeId(down.into())));
+    match order.what[..] {
+        [Move::Down(other)] => return tell(node, Command::Down(NodeId(other.into()))),
+        [Move::Up(other)] => return tell(node, Command::Up(NodeId(other.into()))),
+        [Move::Abort] => return tell(node, Command::Abort),
+        _ => {}
     }
     tell(node, Command::Clear)?;
     for part in &order.what {
@@ -132,7 +135,7 @@ fn obey(node: &mut Node<Disk>, order: &Order, watch: &mut dyn FnMut(Effects)) ->
             Move::Replace(old, new) => {
                 Step::Replace { old: NodeId(old.into()), new: member(new.into()) }
             }
-            Move::Down(_) => return None,
+            Move::Down(_) | Move::Up(_) | Move::Abort => return None,
         };
         tell(node, Command::Stage(step))?;
     }

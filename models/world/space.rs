@@ -104,6 +104,7 @@ fn reached(effect: &Effect) -> Option<Mechanism> {
                 Phase::Settled => Some(Mechanism::LayoutChanged),
                 Phase::Reading => None,
             },
+            Note::Withdrawn(_) => Some(Mechanism::Withdrawn),
             Note::Ignored(Ignored::OtherView) => Some(Mechanism::OtherViewRefused),
             Note::Dropped => Some(Mechanism::CopyDropped),
             Note::Rehomed(_) => Some(Mechanism::HintRehomed),

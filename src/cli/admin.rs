@@ -6,14 +6,13 @@ mod plan;
 mod show;
 
 use super::connect::{NODES, TIMEOUT_MS, address, timeout_ms};
-use super::{is_closed_output, tell};
+use super::{fail, is_closed_output};
 use anyhow::{Context, Result, anyhow};
 use clap::Subcommand;
 use dynamo::wire::caller::{Caller, PING_TIMEOUT};
 use dynamo::wire::status::{Digests, Members, Status};
-use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::membership::Command;
-use dynamo_protocol::ring::{Layout, Member};
+use dynamo_protocol::ring::Member;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,7 +30,7 @@ Examples:
 Steps are staged at one node, --node; that node keeps the plan until it is committed or cleared. A
 commit proposes the planned layout to all members of the old and the new one; data moves while
 clients go on. A change waits for every member. If one is down and stays down, say so with
-`dynamo admin down NAME`. Exit code 1 if a node refuses or does not answer.")]
+`dynamo admin down NAME`; as long as no data moves, `dynamo admin abort` withdraws the change. Exit code 1 if a node refuses or does not answer.")]
 pub(crate) struct AdminArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -41,7 +40,7 @@ pub(crate) struct AdminArgs {
     /// How long to wait for a node's answer, in milliseconds
     #[arg(long, value_name = "MS", global = true, default_value_t = TIMEOUT_MS, value_parser = timeout_ms())]
     timeout_ms: u64,
-    /// Print one JSON object
+    /// Print one JSON object; if something goes wrong, {"error": "what"}
     #[arg(long, global = true)]
     json: bool,
 }
@@ -79,20 +78,30 @@ enum Verb {
         #[arg(value_parser = address)]
         address: SocketAddr,
     },
-    /// Show the plan: what moves between whom, and the balance before and after
+    /// Show the plan: who joins, leaves or changes, what moves, and the balance before and after
     Plan,
     /// Carry out the plan
     Commit(plan::CommitArgs),
     /// Drop the plan
     Clear,
+    /// Withdraw the change under way, as long as no data moves
+    Abort,
     /// The change under way is not to wait for this member: it is down, and may stay so
     Down {
         /// Who is down
         name: String,
+        /// Even if it answers
+        #[arg(long)]
+        force: bool,
+    },
+    /// The change under way is to wait for this member after all
+    Up {
+        /// Who was declared down
+        name: String,
     },
     /// Show the members, the layout, and how far a change has come
     Status,
-    /// Ask every member whether it is there
+    /// Ask every member whether it is there, and which layout it knows
     Ping,
     /// Show how much of the ring each member owns
     Ring,
@@ -107,10 +116,7 @@ pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
     let timeout = Duration::from_millis(args.timeout_ms);
     let admin = Admin { node: args.node, timeout, json: args.json };
     match admin.run(args.verb) {
-        Err(error) if !is_closed_output(&error) => {
-            tell(format_args!("error: {error:#}"));
-            Ok(ExitCode::FAILURE)
-        }
+        Err(error) if !is_closed_output(&error) => fail(&error, args.json),
         ended => ended,
     }
 }
@@ -134,7 +140,9 @@ impl Admin {
             Verb::Plan => self.plan(),
             Verb::Commit(args) => self.commit(&args),
             Verb::Clear => self.clear(),
-            Verb::Down { name } => self.down(&name),
+            Verb::Abort => self.abort(),
+            Verb::Down { name, force } => self.down(&name, force),
+            Verb::Up { name } => self.up(&name),
             Verb::Status => self.status(),
             Verb::Ping => self.ping(),
             Verb::Ring => self.ring(),
@@ -214,17 +222,4 @@ fn find<'a>(members: impl Iterator<Item = &'a Member>, name: &str) -> Result<&'a
         let names: Vec<&str> = all.iter().map(|member| member.name.as_str()).collect();
         format!("no member is called {name:?}; the members are {}", names.join(" "))
     })
-}
-
-/// What people call `node`.
-fn name_of(layouts: &[&Layout], node: NodeId) -> String {
-    let all = layouts.iter().flat_map(|layout| layout.members());
-    let member = all.into_iter().find(|member| member.id == node);
-    member.map_or_else(|| node.to_string(), |member| member.name.clone())
-}
-
-/// All layouts that a node speaks of.
-fn layouts(members: &Members) -> Vec<&Layout> {
-    let next = members.membership.change().map(|change| &change.layout);
-    [members.membership.current()].into_iter().chain(next).collect()
 }

@@ -4,6 +4,7 @@ use super::tell;
 use anyhow::{Context, Result, bail};
 use dynamo::node::local::{Event, LocalCluster, Plan};
 use dynamo::node::scheme::{Durability, Quorum, ReadRepair, Switch, Versioning};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -23,7 +24,8 @@ Examples:
   dynamo cluster --nodes 3 --n 3 --r 1 --w 3 --data /tmp/three --port 7500
 
 With --data the cluster is there again the next time, with the same numbers; a node whose folder was
-erased meanwhile merges what the others hold. Without --data the data goes when the cluster ends.
+erased meanwhile merges what the others hold. Nodes that have joined it with `dynamo admin join` are
+started by themselves, and once somebody has, --port stays as it is. Without --data the data goes when the cluster ends.
 Ctrl-C ends it.")]
 pub(crate) struct ClusterArgs {
     /// Nodes [default: 5]
@@ -87,7 +89,7 @@ pub(crate) fn run(args: ClusterArgs) -> Result<ExitCode> {
         return Ok(ended);
     }
     LocalCluster::born(&plan, folder)?;
-    welcome(&cluster, folder, temporary.is_some());
+    welcome(&cluster, folder, temporary.is_some())?;
     Ok(serve(&mut cluster, &inbox, folder))
 }
 
@@ -158,12 +160,18 @@ fn await_start(cluster: &mut LocalCluster, inbox: &Receiver<Event>) -> Result<Op
     Ok(failed)
 }
 
-fn welcome(cluster: &LocalCluster, folder: &Path, temporary: bool) {
-    let addresses: Vec<String> = cluster.addresses().iter().map(ToString::to_string).collect();
+fn welcome(cluster: &LocalCluster, folder: &Path, temporary: bool) -> Result<()> {
+    let (members, others) = cluster.members()?;
+    let names = |all: &[SocketAddr]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (addresses, others) = (names(&members), names(&others).join(" "));
+    let others = match others.as_str() {
+        "" => String::new(),
+        others => format!("up as well, but no members any more: {others}\n"),
+    };
     let fate = if temporary { ", removed at the end" } else { "" };
     // A cluster goes on when nobody reads what it prints.
     let _ = super::say(format_args!(
-        "{count} nodes are up: {all}\n\
+        "{count} nodes are up: {all}\n{others}\
          data in {folder}{fate}\n\
          in another terminal:\n  \
            dynamo put cart apples --node {first}\n  \
@@ -176,6 +184,7 @@ fn welcome(cluster: &LocalCluster, folder: &Path, temporary: bool) {
         folder = folder.display(),
         first = addresses[0],
     ));
+    Ok(())
 }
 
 /// Passes on what the nodes say until somebody or everybody stops.

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use dynamo::client::Client;
 use dynamo::node::scheme::Quorum;
+use dynamo::wire::resolve;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,11 +57,14 @@ pub(super) fn timeout_ms() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(1..=600_000)
 }
 
-/// An address on the command line.
+/// A node's address on the command line.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    let problem = "write an IP address and a port, as in 127.0.0.1:7400 (a key or value goes before \
-                   --node, or after --)";
-    text.parse().map_err(|_| problem.into())
+    let hint = |why| format!("{why} (a key or value goes before --node, or after --)");
+    let address = resolve(text).map_err(hint)?;
+    if address.port() == 0 || address.ip().is_unspecified() {
+        return Err(format!("nobody is reached at {address}; name address and port"));
+    }
+    Ok(address)
 }
 
 impl ConnectArgs {

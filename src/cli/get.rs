@@ -2,7 +2,7 @@
 
 use super::connect::ConnectArgs;
 use super::contexts::hex;
-use super::{replicas, say};
+use super::{fail, replicas, say};
 use anyhow::Result;
 use dynamo::client::Read;
 use dynamo_protocol::ids::Key;
@@ -33,10 +33,7 @@ pub(crate) fn run(args: GetArgs) -> Result<ExitCode> {
     let key = Key::from(args.key.as_str());
     let read = match args.connect.client()?.get(&key) {
         Ok(read) => read,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(error) => return fail(&error.into(), args.connect.json),
     };
     if let Read::Found { context, .. } | Read::NotFound { context, .. } = &read {
         args.connect.contexts(&args.key).store(context)?;

@@ -129,6 +129,18 @@ fn tell(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Says what went wrong, as a line on standard error, or to a program as the one JSON object that it
+/// reads on standard output. Gives the exit code.
+#[cfg(feature = "node")]
+fn fail(error: &anyhow::Error, json: bool) -> anyhow::Result<ExitCode> {
+    let error = format!("{error:#}");
+    match json {
+        true => say(format_args!("{}\n", serde_json::json!({ "error": error })))?,
+        false => tell(format_args!("error: {error}")),
+    }
+    Ok(ExitCode::FAILURE)
+}
+
 /// Whether `error` says that the reader of standard output has gone.
 pub(crate) fn is_closed_output(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe)

@@ -35,6 +35,9 @@ id is drawn at random unless [joiner] has one. The [[nodes]] are those that the 
 on: leave them as they are, whoever joins or leaves. A node that moves gets another `listen`, and its
 new address by `dynamo admin address`.
 
+An address may be a host's name and a port. It is looked up whenever a node starts: every node must
+find the same one.
+
 Also known: listen, allow-remote, request-timeout-ms, straggler-timeout-ms, handoff-ms, retry-ms,
 exchange-ms, reap-ms, flush-ms, gossip-ms, gossip, settle-ms; in [cluster] versioning, clock-limit, read-repair, strategy,
 partitions, tokens, quorum, handoff, anti-entropy, durability, reap; in [[nodes]] and [joiner] weight, zone; for

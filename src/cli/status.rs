@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
 use dynamo::wire::caller::Caller;
 use dynamo::wire::status::{Digests, Status, disagreements};
+use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::merkle::Hash;
 use dynamo_protocol::ring::RangeId;
 use serde_json::{Value, json};
@@ -110,7 +111,11 @@ fn table(all: &[(SocketAddr, Option<Status>)]) -> Table {
 }
 
 fn suspects(status: &Status) -> Vec<String> {
-    status.suspects.iter().map(ToString::to_string).collect()
+    let name = |node: &NodeId| match &status.members {
+        Some(members) => members.name_of(*node),
+        None => node.to_string(),
+    };
+    status.suspects.iter().map(name).collect()
 }
 
 fn as_json(node: SocketAddr, status: &Option<Status>) -> Value {

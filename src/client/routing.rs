@@ -202,7 +202,7 @@ mod tests {
     fn a_key_goes_to_its_preference_list_and_the_silent_come_last() {
         let (now, founding, key) = (Instant::now(), layout(&[0, 1, 2, 3]), Key::from("k"));
         let other = at(77);
-        let mut routing = routing(&Membership::founding(founding.clone()), now);
+        let mut routing = routing(&Membership::founding(founding.clone(), &()), now);
         let mut expected = list(&founding, &key);
         expected.push(other);
         let order = |routing: &Routing, now| routing.order(&key, true, &[at(1), other], now);
@@ -232,7 +232,7 @@ mod tests {
         let key = moved(&old, &new);
         let first = |m: &Membership, is_put| routing(m, now).order(&key, is_put, &[], now)[0];
         let (of_old, of_new) = (list(&old, &key)[0], list(&new, &key)[0]);
-        let mut membership = Membership::founding(old).propose(new);
+        let mut membership = Membership::founding(old, &()).propose(new);
         for (stage, get, put) in [
             ("proposed", of_old, of_old),
             ("moving", of_old, of_new),
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_node_that_knows_more_is_asked_at_once_and_one_that_knows_less_is_not() {
         let now = Instant::now();
-        let old = Membership::founding(layout(&[0, 1, 2])).propose(layout(&[0, 1, 2, 3]));
+        let old = Membership::founding(layout(&[0, 1, 2]), &()).propose(layout(&[0, 1, 2, 3]));
         let new = old.advance();
         let mut routing = routing(&new, now);
         for view in [old.view(), new.view()] {
@@ -271,8 +271,8 @@ mod tests {
     #[test]
     fn a_cluster_that_was_founded_anew_is_noticed() {
         let now = Instant::now();
-        let mut routing = routing(&Membership::founding(layout(&[0, 1, 2])), now);
-        let other = Membership::founding(layout(&[4, 5, 6]));
+        let mut routing = routing(&Membership::founding(layout(&[0, 1, 2]), &()), now);
+        let other = Membership::founding(layout(&[4, 5, 6]), &());
         routing.compare(at(4), other.view(), now);
         assert_eq!(routing.next_poll(&[], now, |_| 0), Some(at(4)));
         routing.polled(Some(Arc::new(other.clone())), now);

@@ -54,6 +54,11 @@ impl AddressBook {
         true
     }
 
+    /// Whether this node is a member, as far as it knows.
+    pub(super) fn is_inside(&self) -> bool {
+        self.members.contains_key(&self.me)
+    }
+
     /// Where `node` is: everywhere that it may be.
     pub(super) fn of(&self, node: NodeId) -> BTreeSet<SocketAddr> {
         let mut all = self.members.get(&node).cloned().unwrap_or_default();
@@ -77,7 +82,7 @@ impl AddressBook {
         if known.is_some_and(|known| known.contains(&address)) {
             return true;
         }
-        let is_outside = !self.members.contains_key(&self.me);
+        let is_outside = !self.is_inside();
         let is_believed = match says {
             Message::Gossip { .. } if is_outside => true,
             Message::News(news) if is_outside => {
@@ -128,7 +133,7 @@ mod tests {
     fn book(me: u64, members: &[(u64, u16)]) -> (AddressBook, Membership) {
         let seeds = members.iter().map(|(id, port)| (NodeId(*id), at(*port))).collect();
         let (mut book, founding) = (AddressBook::new(NodeId(me), seeds), layout(members));
-        let membership = Membership::founding(founding);
+        let membership = Membership::founding(founding, &());
         assert!(book.learn(&membership) && !book.learn(&membership));
         (book, membership)
     }

@@ -1,10 +1,14 @@
 //! What operators tell a node: whether it obeys, and what it has answered already.
 
-use dynamo_protocol::membership::{Command, plan};
+use super::names::named;
+use crate::wire::name_of;
+use dynamo_protocol::membership::{Command, CommandError, Membership, plan};
 use dynamo_protocol::node::Node;
+use dynamo_protocol::ring::LayoutError;
 use dynamo_protocol::store::Store;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Answers that are kept for commands that come again; the oldest goes first.
 const MAX_ANSWERS: usize = 256;
@@ -33,14 +37,15 @@ impl Answers {
 /// # Errors
 /// One sentence: why not, and what to do.
 pub(super) fn check<S: Store>(node: &Node<S>, command: &Command) -> Result<(), String> {
-    node.check_command(command).map_err(|error| error.to_string())?;
+    node.check_command(command).map_err(|error| refusal(&error, node.membership()))?;
     let (Command::Stage(step), Some(membership)) = (command, node.membership()) else {
         return Ok(());
     };
     let steps = node.staged();
     let layout = plan(membership.current(), steps.iter().chain([step]));
     let mut names: BTreeMap<SocketAddr, &str> = BTreeMap::new();
-    for member in layout.map_err(|error| error.to_string())?.members() {
+    let layout = layout.map_err(|error| refusal(&error.into(), Some(membership)))?;
+    for member in layout.members() {
         let (name, address) = (&member.name, &member.address);
         let Ok(parsed) = address.parse::<SocketAddr>() else {
             return Err(format!("{name} cannot be reached at {address:?}; write IP:PORT"));
@@ -53,6 +58,18 @@ pub(super) fn check<S: Store>(node: &Node<S>, command: &Command) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// Why the core refuses, with the names of nodes that people know.
+fn refusal(error: &CommandError, known: Option<&Arc<Membership>>) -> String {
+    match (error, known) {
+        // Here the id is what matters.
+        (CommandError::Layout(LayoutError::DuplicateId(id)), Some(membership)) => {
+            let name = name_of(membership, *id);
+            format!("{} is the id of {name} already; give each node its own", id.0)
+        }
+        _ => named(&error.to_string(), known),
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use super::faults::FaultConfig;
 use super::gossip::Pace;
 use super::scheme::Scheme;
+use crate::wire::resolve;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::ring::Member;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -58,7 +60,11 @@ pub struct NodeConfig {
     /// The folder that holds its data.
     pub data: PathBuf,
     /// Where it listens; by default at its own address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_address"
+    )]
     pub listen: Option<SocketAddr>,
     /// Whether it may listen where other machines reach it, although nothing authenticates them.
     #[serde(default)]
@@ -119,6 +125,7 @@ pub struct JoinerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<u64>,
     /// Where it is reached, and where it speaks from.
+    #[serde(deserialize_with = "address")]
     pub address: SocketAddr,
     /// Its capacity in units of your choice.
     #[serde(default = "one")]
@@ -137,6 +144,7 @@ pub struct MemberConfig {
     /// Its identity, which outlives its address. Never give it to another node.
     pub id: u64,
     /// Where it is reached, and where it speaks from.
+    #[serde(deserialize_with = "address")]
     pub address: SocketAddr,
     /// Its capacity in units of your choice.
     #[serde(default = "one")]
@@ -314,6 +322,15 @@ impl MemberConfig {
     }
 }
 
+/// An address as a file names it.
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    resolve(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    address(from).map(Some)
+}
+
 fn default_request_timeout_ms() -> u64 {
     DEFAULT_REQUEST_TIMEOUT_MS
 }
@@ -400,6 +417,9 @@ address = "127.0.0.1:7401"
             ("\"b\"\ndata", "\"c\"\ndata", "no [[nodes]] entry is called \"c\""),
             ("127.0.0.1:7401", "10.0.0.1:7401", "can be reached from other machines"),
             ("data", "allow-remote = true\nlisten = \"0.0.0.0:1\"\ndata", "fine"),
+            ("127.0.0.1:7401", "localhost:7401", "fine"),
+            ("data", "listen = \"localhost:7402\"\ndata", "fine"),
+            ("127.0.0.1:7401", "localhost", "node.toml:15: \"localhost\" is no address"),
             ("data", "request-timeout-ms = 0\ndata", "request-timeout-ms is 0"),
             ("data", "reap-ms = 4999\ndata", "reap-ms is 4999; use 5000 to"),
             ("data", "flush-ms = 3600001\ndata", "flush-ms is 3600001"),

@@ -72,6 +72,7 @@ pub fn of_note(note: Note) -> &'static str {
         Note::Resynchronised(_) => "resynchronised",
         Note::Reaped => "reaped",
         Note::Layout(_) => "layouts",
+        Note::Withdrawn(_) => "withdrawn-changes",
         Note::Dropped => "dropped-copies",
         Note::Rehomed(_) => "rehomed-hints",
         Note::Ignored(Ignored::NotStarted) => "ignored-not-started",

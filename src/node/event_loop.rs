@@ -8,6 +8,7 @@ use super::delays::Delays;
 use super::disk::Disk;
 use super::faults::Faults;
 use super::gossip::GossipClock;
+use super::names::{debugged, named};
 use super::socket::{self, NodeSocket, Received};
 use super::timers::Timers;
 use super::{NodeError, start, status};
@@ -15,7 +16,7 @@ use crate::wire::codec::Frame;
 use crate::wire::session_started_ms;
 use crate::wire::status::Digests;
 use dynamo_protocol::config::Config;
-use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note, Timer};
+use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Ignored, Input, Note, Timer};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::membership::Command;
 use dynamo_protocol::message::{Message, Request};
@@ -155,6 +156,9 @@ impl Server {
             next_flush: None,
         };
         server.follow_membership(now);
+        if !server.node.is_member() {
+            tracing::info!("{} is no member, and serves nobody until it is", config.name());
+        }
         server.perform(effects, now);
         Ok(server)
     }
@@ -230,8 +234,13 @@ impl Server {
     /// Learns from a new state of the membership where everybody is, and passes it on soon.
     fn follow_membership(&mut self, now: Instant) {
         let Some(membership) = self.node.membership() else { return };
+        let was_inside = self.socket.book().is_inside();
         if self.socket.book().learn(membership) {
-            tracing::info!("{} knows of {membership}", self.me.name);
+            let known = named(&membership.to_string(), Some(membership));
+            tracing::info!("{} knows of {known}", self.me.name);
+            if was_inside && !self.socket.book().is_inside() {
+                tracing::warn!("{} is no member any more, and serves nobody", self.me.name);
+            }
             self.gossip.stir(now);
         }
     }
@@ -318,7 +327,8 @@ impl Server {
     fn command(&mut self, address: SocketAddr, nonce: u64, command: Command, now: Instant) {
         let result = self.answers.to(nonce).unwrap_or_else(|| {
             let result = commands::check(&self.node, &command);
-            tracing::info!("{} is told {command:?}: {result:?}", self.me.name);
+            let told = debugged(&command, self.node.membership());
+            tracing::info!("{} is told {told}: {result:?}", self.me.name);
             if result.is_ok() {
                 self.step(Input::Operator(command), now);
             }
@@ -393,7 +403,13 @@ impl Server {
 
     fn note(&mut self, note: Note) {
         self.counters.count(counters::of_note(note));
-        tracing::debug!("{note:?}");
+        tracing::debug!("{}", debugged(&note, self.node.membership()));
+        let is_foreign = note == Note::Ignored(Ignored::OtherCluster);
+        if is_foreign && self.counters.get(counters::of_note(note)) == 1 {
+            tracing::warn!(
+                "a peer is of another cluster: compare [cluster] and [[nodes]] in the files"
+            );
+        }
     }
 
     fn commit(&mut self, now: Instant) -> Result<(), NodeError> {

@@ -8,7 +8,9 @@ use super::disk::Disk;
 use super::gossip::Pace;
 use super::scheme::Scheme;
 use crate::wire::caller::{Caller, PING_TIMEOUT};
+use crate::wire::status::{Digests, Members};
 use anyhow::{Context, Result, bail};
+use dynamo_protocol::store::{RecordKey, Store};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Read};
@@ -167,7 +169,11 @@ impl LocalCluster {
         addresses.iter().try_for_each(|&address| check_free(address))?;
         fs::create_dir_all(folder).with_context(|| format!("cannot use {}", folder.display()))?;
         let lock = lock(folder)?;
-        let is_new = Plan::read(folder)?.is_none();
+        let living = Plan::read(folder)?;
+        if living.as_ref().is_some_and(|living| living.port != plan.port) {
+            configs.iter().try_for_each(check_movable)?;
+        }
+        let is_new = living.is_none();
         let (mut inputs, running) = (Vec::new(), configs.len());
         for config in &configs {
             let file = write_config(folder, config)?;
@@ -209,6 +215,32 @@ impl LocalCluster {
         &self.addresses
     }
 
+    /// Where those nodes are that are members of the cluster by what the farthest of them knows, and
+    /// where the others are. Whoever does not say is not left out; nor is anybody if all are.
+    ///
+    /// # Errors
+    /// One sentence if the socket fails.
+    pub fn members(&self) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+        let mut all: Vec<(SocketAddr, Option<Box<Members>>)> = Vec::new();
+        for &address in &self.addresses {
+            let mut caller = Caller::towards(address)?;
+            let status = caller.examine(address, Digests::Nothing, PING_TIMEOUT)?;
+            all.push((address, status.and_then(|status| status.members)));
+        }
+        let known = all.iter().filter_map(|(_, its)| its.as_ref().map(|its| &its.membership));
+        let newest = known.max_by_key(|membership| membership.version());
+        let is_inside = |its: &Option<Box<Members>>| match (newest, its) {
+            (Some(newest), Some(its)) => newest.members().any(|member| member.id == its.me.id),
+            _ => true,
+        };
+        let (inside, outside): (Vec<_>, Vec<_>) = all.iter().partition(|(_, its)| is_inside(its));
+        let addresses = |of: Vec<&(SocketAddr, _)>| of.into_iter().map(|(at, _)| *at).collect();
+        Ok(match inside.is_empty() {
+            true => (addresses(outside), Vec::new()),
+            false => (addresses(inside), addresses(outside)),
+        })
+    }
+
     /// Counts an ended node, and gives how many still run.
     pub fn ended(&mut self) -> usize {
         self.running -= 1;
@@ -231,6 +263,20 @@ fn check_free(address: SocketAddr) -> Result<()> {
     free.with_context(|| {
         format!("cannot listen on {address}; is a cluster running there? choose another --port")
     })
+}
+
+/// A node that has taken part in a change knows the others by their addresses in the layout, not by
+/// those in the configuration.
+fn check_movable(config: &NodeConfig) -> Result<()> {
+    let has_changed = Disk::exists(&config.data)
+        && Disk::open(&config.data)?.get(&RecordKey::Membership).is_some();
+    if has_changed {
+        bail!(
+            "the members of this cluster have changed, and know each other by their ports; leave \
+             --port out, and use `dynamo admin address` to move one of them"
+        );
+    }
+    Ok(())
 }
 
 /// Writes the configuration file of a node into `folder`, and gives its name.

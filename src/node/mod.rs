@@ -11,7 +11,7 @@
 //! | [`local`] | a cluster on one machine |
 //! | [`timers`], [`delays`] | the clock behind the core's timers |
 //! | [`gossip`] | when to gossip, and with whom |
-//! | `addresses`, `commands` | whom to believe, and what operators tell |
+//! | `addresses`, `commands`, `names` | whom to believe, what operators tell, and what people call a node |
 //! | [`faults`] | faults on purpose, for tests |
 //! | [`counters`] | what has been counted |
 
@@ -25,6 +25,7 @@ mod event_loop;
 pub mod faults;
 pub mod gossip;
 pub mod local;
+mod names;
 mod records;
 pub mod scheme;
 mod socket;

@@ -137,7 +137,14 @@ impl Config {
         read_repair: ReadRepair,
     ) -> Result<Config, ConfigError> {
         let config = Config::new(Ring::new(&layout), r, w, versioning, read_repair)?;
-        Ok(Config { founding: Some(Arc::new(Membership::founding(layout))), ..config })
+        Ok(config.found(Some(layout)))
+    }
+
+    /// Nodes that go by other settings are no nodes of this cluster.
+    fn found(self, layout: Option<Layout>) -> Config {
+        let settings = (self.r, self.w, self.versioning, self.read_repair, self.failures);
+        let founding = layout.map(|layout| Arc::new(Membership::founding(layout, &settings)));
+        Config { founding, ..self }
     }
 
     /// The same, with other ways to deal with failures than the defaults.
@@ -145,7 +152,8 @@ impl Config {
         if failures.reap && self.versioning != Versioning::Dotted {
             return Err(ConfigError::ReapsWithoutDots);
         }
-        Ok(Config { failures, ..self })
+        let layout = self.founding.as_ref().map(|founding| founding.current().clone());
+        Ok(Config { failures, ..self }.found(layout))
     }
 
     /// How the cluster deals with failures.

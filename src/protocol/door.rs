@@ -176,6 +176,8 @@ pub enum Note {
     Reaped,
     /// It acts on these layouts from now on.
     Layout(View),
+    /// A change was withdrawn: it acts on the layout that it has acted on before.
+    Withdrawn(View),
     /// A copy of a key that another node has taken over was removed.
     Dropped,
     /// A hint for this node goes to the key's new owners.

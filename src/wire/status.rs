@@ -54,6 +54,13 @@ pub struct Members {
     pub hints: BTreeMap<NodeId, u64>,
 }
 
+impl Members {
+    /// What people call `node`, if a layout knows it; otherwise its id.
+    pub fn name_of(&self, node: NodeId) -> String {
+        super::name_of(&self.membership, node)
+    }
+}
+
 /// What [`Status::ranges`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Digests {

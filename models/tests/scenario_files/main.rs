@@ -178,7 +178,7 @@ fn names_are_read_back_and_explained() {
         assert_eq!(mechanism.to_string().parse(), Ok(mechanism));
         is_a_sentence(mechanism.meaning());
     }
-    assert_eq!(Mechanism::ALL.len(), 21);
+    assert_eq!(Mechanism::ALL.len(), 22);
 }
 
 #[test]

@@ -9,13 +9,18 @@ fn with(table: &str) -> String {
 
 #[test]
 fn everything_written_is_read() {
-    let table = "founders = 2\noperators = [[\"join 2 leave 1@0\", \"down 2@1\"], \
-                 [\"replace 0 2@1\"]]\ngossips = [\"0-1\", \"1-2\"]";
+    let table = "founders = 2\noperators = [[\"join 2 leave 1@0\", \"down 2@1\", \"up 2@1\"], \
+                 [\"replace 0 2@1\", \"abort@0\"]]\ngossips = [\"0-1\", \"1-2\"]";
     let order = |what: &[Move], contact| Order { what: what.to_vec(), contact };
-    let first = vec![order(&[Move::Join(2), Move::Leave(1)], 0), order(&[Move::Down(2)], 1)];
+    let first = vec![
+        order(&[Move::Join(2), Move::Leave(1)], 0),
+        order(&[Move::Down(2)], 1),
+        order(&[Move::Up(2)], 1),
+    ];
+    let second = vec![order(&[Move::Replace(0, 2)], 1), order(&[Move::Abort], 0)];
     let expected = Membership {
         founders: 2,
-        operators: vec![first, vec![order(&[Move::Replace(0, 2)], 1)]],
+        operators: vec![first, second],
         gossips: vec![Gossip(0, 1), Gossip(1, 2)],
     };
     let text = with(table).replacen("n = 3", "n = 2", 1);
@@ -32,6 +37,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("operators = [[\"join 2\"]]", "order `join 2` is not understood"),
         ("operators = [[\"join@0\"]]", "is not understood"),
         ("operators = [[\"join 1 down 2@0\"]]", "is not understood"),
+        ("operators = [[\"abort join 1@0\"]]", "is not understood"),
         ("operators = [[\"leave 3@0\"]]", "names node 3, which does not exist"),
         ("gossips = [\"0\"]", "gossip `0` is not understood"),
         ("gossips = [\"0-3\"]", "names no two nodes"),

@@ -20,7 +20,7 @@ pub(super) struct JoinArgs {
     /// Where it is reached
     #[arg(value_parser = address)]
     address: SocketAddr,
-    /// Its identity [default: what it says itself at that address]
+    /// Its identity, if it does not run yet [default: what it says itself at that address]
     #[arg(long)]
     id: Option<u64>,
     /// Its capacity, in the units of the other weights [default: as in its configuration, or 1]
@@ -68,18 +68,51 @@ impl Admin {
     }
 
     pub(super) fn address(&self, name: &str, address: SocketAddr) -> Result<ExitCode> {
-        self.stage(Step::Address { node: self.planned(name)?, address: address.to_string() })
+        let node = self.planned(name)?;
+        match self.who_is_at(address)? {
+            None => bail!("nobody answers at {address}; first let {name} listen there"),
+            Some(there) if there.me.id != node => {
+                let its = there.me.name;
+                bail!("the node at {address} is {its}, not {name}; correct one of them")
+            }
+            Some(_) => self.stage(Step::Address { node, address: address.to_string() }),
+        }
     }
 
     pub(super) fn clear(&self) -> Result<ExitCode> {
+        if self.members()?.staged.is_empty() {
+            return self.done("nothing is staged", "nothing-staged");
+        }
         self.tell(&Command::Clear)?;
         self.done("the plan is dropped", "cleared")
     }
 
-    pub(super) fn down(&self, name: &str) -> Result<ExitCode> {
+    pub(super) fn abort(&self) -> Result<ExitCode> {
+        self.tell(&Command::Abort)?;
+        self.done("the change is withdrawn as soon as every member has heard so", "aborted")
+    }
+
+    pub(super) fn down(&self, name: &str, force: bool) -> Result<ExitCode> {
         let members = self.members()?;
-        self.tell(&Command::Down(member_called(&members, name)?.id))?;
+        let member = member_called(&members, name)?;
+        let there = match member.address.parse() {
+            Ok(address) if !force && members.membership.change().is_some() => {
+                self.who_is_at(address)?
+            }
+            _ => None,
+        };
+        if there.is_some_and(|there| there.me.id == member.id) {
+            let address = &member.address;
+            bail!("{name} answers at {address}; if nobody is to wait for it anyway, add --force");
+        }
+        self.tell(&Command::Down(member.id))?;
         self.done(&format!("the change does not wait for {name} any more"), "down")
+    }
+
+    pub(super) fn up(&self, name: &str) -> Result<ExitCode> {
+        let members = self.members()?;
+        self.tell(&Command::Up(member_called(&members, name)?.id))?;
+        self.done(&format!("the change waits for {name} again"), "up")
     }
 
     fn stage(&self, step: Step) -> Result<ExitCode> {
@@ -104,24 +137,36 @@ impl Admin {
     /// What a new node is: as it says itself, unless told otherwise.
     fn newcomer(&self, args: JoinArgs) -> Result<Member> {
         let JoinArgs { name, address, id, weight, zone } = args;
-        let there = match id {
-            Some(_) => None,
-            None => {
-                let status = self.examine(address, Digests::Nothing)?.with_context(|| {
-                    format!("nobody answers at {address}; start {name} there, or name its --id")
-                })?;
-                Some(status.members.context("the node there knows of no layout")?.me)
-            }
-        };
-        if let Some(there) = there.as_ref().filter(|there| there.name != name) {
+        let members = self.members()?;
+        let is_called = |member: &Member| member.name == name;
+        if members.membership.members().any(is_called) {
+            bail!("{name} is a member already; see `dynamo admin status`");
+        }
+        if planned_layout(&members)?.members().iter().any(is_called) {
+            bail!("{name} is staged already; see `dynamo admin plan`");
+        }
+        let there = self.who_is_at(address)?;
+        if there.as_ref().is_some_and(|t| t.membership.cluster() != members.membership.cluster()) {
             bail!(
-                "the node at {address} is called {}, not {name}; correct one of them",
-                there.name
+                "the node at {address} is of another cluster than {}: [cluster] and [[nodes]] must \
+                 be the same in their files, but for addresses",
+                members.me.name
             );
         }
-        let members = self.members()?;
-        if members.membership.members().any(|member| member.name == name) {
-            bail!("{name} is a member already; see `dynamo admin status`");
+        let there = there.map(|there| there.me);
+        match (&there, id) {
+            (None, None) => {
+                bail!("nobody answers at {address}; start {name} there, or name its --id")
+            }
+            (Some(there), _) if there.name != name => bail!(
+                "the node at {address} is called {}, not {name}; correct one of them",
+                there.name
+            ),
+            (Some(there), Some(id)) if there.id != NodeId(id) => {
+                let its = there.id.0;
+                bail!("the node at {address} has the id {its}, not {id}; leave --id out")
+            }
+            _ => {}
         }
         let id = id.map(NodeId).or(there.as_ref().map(|there| there.id));
         let default_weight = there.as_ref().map_or(1, |there| there.weight);
@@ -132,6 +177,13 @@ impl Admin {
             zone: zone.or(there.and_then(|there| there.zone)),
             address: address.to_string(),
         })
+    }
+
+    /// What the node at `address` is, by what it says itself; `None` if nobody answers.
+    fn who_is_at(&self, address: SocketAddr) -> Result<Option<Members>> {
+        let Some(status) = self.examine(address, Digests::Nothing)? else { return Ok(None) };
+        let members = status.members.context("the node there knows of no layout")?;
+        Ok(Some(*members))
     }
 }
 

@@ -1,7 +1,7 @@
-//! What a change of the layout moves: pure.
+//! What a change of the layout changes and moves: pure.
 
 use dynamo_protocol::ids::NodeId;
-use dynamo_protocol::ring::{Layout, Position, PreferenceList, Ring};
+use dynamo_protocol::ring::{Layout, Member, Position, PreferenceList, Ring};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What moves from one node to another.
@@ -11,6 +11,17 @@ pub(super) struct Move {
     pub(super) ranges: u64,
     /// These ranges' part of the ring.
     pub(super) share: f64,
+}
+
+/// A member before and after, of which only one may be there.
+pub(super) type Changed<'a> = (Option<&'a Member>, Option<&'a Member>);
+
+/// All members that join, leave, or are not what they were.
+pub(super) fn changes<'a>(before: &'a Layout, after: &'a Layout) -> Vec<Changed<'a>> {
+    let mut all: BTreeMap<NodeId, Changed<'_>> = BTreeMap::new();
+    before.members().iter().for_each(|member| all.entry(member.id).or_default().0 = Some(member));
+    after.members().iter().for_each(|member| all.entry(member.id).or_default().1 = Some(member));
+    all.into_values().filter(|(before, after)| before != after).collect()
 }
 
 /// All that moves, by who gives up the copy and who gets one. A new owner reads from all old ones.
@@ -77,6 +88,19 @@ mod tests {
             let ranges = |moves: &BTreeMap<_, Move>| moves.values().map(|m| m.ranges).sum::<u64>();
             assert_eq!(ranges(&moved), ranges(&back));
         }
+    }
+
+    #[test]
+    fn who_joins_leaves_or_is_another_is_a_change() {
+        let before = layout(Strategy::EqualPartitions { partitions: 8 }, 3);
+        assert_eq!(changes(&before, &before), []);
+        let after = before.replace(NodeId(1), member(5)).unwrap();
+        let after = after.rezone(NodeId(2), Some("east".into())).unwrap();
+        let (old, new) = (before.members(), after.members());
+        assert_eq!(
+            changes(&before, &after),
+            [(Some(&old[1]), None), (Some(&old[2]), Some(&new[1])), (None, Some(&new[2]))]
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The plan, and its way to the end.
 
+use super::Admin;
 use super::change::planned_layout;
-use super::motion::{Move, moves, ownership};
-use super::{Admin, layouts, name_of};
+use super::motion::{Changed, Move, changes, moves, ownership};
 use crate::cli::contexts::hex;
 use crate::cli::{say, tell};
 use anyhow::{Result, bail};
@@ -10,7 +10,7 @@ use comfy_table::{Table, presets};
 use dynamo::wire::status::{Digests, Members, Status};
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::membership::{Command, LayoutHash};
-use dynamo_protocol::ring::Layout;
+use dynamo_protocol::ring::{Layout, Member};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -51,7 +51,13 @@ impl Plan {
     }
 
     fn name(&self, node: NodeId) -> String {
-        name_of(&[&self.before, &self.after], node)
+        let mut all = self.before.members().iter().chain(self.after.members());
+        let member = all.find(|member| member.id == node);
+        member.map_or_else(|| node.to_string(), |member| member.name.clone())
+    }
+
+    fn changes(&self) -> Vec<Changed<'_>> {
+        changes(&self.before, &self.after)
     }
 
     /// The part of all copies that moves.
@@ -89,7 +95,10 @@ impl Admin {
             return self.ended(json!({ "result": "proposed", "layout": long }), &text);
         };
         let deadline = started + Duration::from_secs(seconds);
-        let members = self.follow(version, deadline)?;
+        let (before, members) = (members, self.follow(version, deadline)?);
+        if members.membership.current() == before.membership.current() {
+            bail!("the change was withdrawn; the plan is still staged");
+        }
         if LayoutHash::of_layout(members.membership.current()) != plan.hash
             && members.membership.version() == version
         {
@@ -103,7 +112,7 @@ impl Admin {
 
     /// Waits until the change to `version` has come to its end, and tells how far it is.
     fn follow(&self, version: u64, deadline: Instant) -> Result<Members> {
-        let mut told = String::new();
+        let mut told = format!("{} does not answer", self.node);
         loop {
             // The node may be busy, or restart.
             if let Ok(members) = self.members() {
@@ -117,7 +126,10 @@ impl Admin {
                 }
             }
             if Instant::now() > deadline {
-                bail!("the change is not at its end yet; it goes on, see `dynamo admin status`");
+                bail!(
+                    "the change goes on, but is not at its end yet: {told}; `dynamo admin ping` shows \
+                     who answers, and if a node stays down, say so with `dynamo admin down NAME`"
+                );
             }
             sleep(LOOK_EVERY);
         }
@@ -135,9 +147,11 @@ impl Admin {
 /// How far a change is, in one line.
 pub(super) fn waits_for(members: &Members) -> String {
     let Some(change) = members.membership.change() else { return "no change is under way".into() };
-    let layouts = layouts(members);
-    let names: Vec<String> = members.awaited.iter().map(|node| name_of(&layouts, *node)).collect();
-    let stage = format!("{:?}", change.stage).to_lowercase();
+    let names: Vec<String> = members.awaited.iter().map(|node| members.name_of(*node)).collect();
+    let stage = match members.membership.is_withdrawal() {
+        true => "withdrawn".into(),
+        false => format!("{:?}", change.stage).to_lowercase(),
+    };
     let whom = if names.is_empty() { "nobody".into() } else { names.join(" ") };
     format!("{stage}, waiting for {whom}")
 }
@@ -167,15 +181,36 @@ fn text(plan: &Plan, estimate: Option<(u64, u64)>) -> String {
         Some((objects, bytes)) => format!(", about {objects} objects with {bytes} bytes of values"),
         None => String::new(),
     };
+    let changes: String = plan.changes().into_iter().map(line).collect();
     let share = 100.0 * plan.share();
     let moved = match plan.moves.is_empty() {
         true => "nothing moves\n".into(),
         false => format!("{moved}\n{share:.2} % of all copies move{about}\n"),
     };
     format!(
-        "plan {}\n{moved}{balance}\ncommit it with `dynamo admin commit {}`\n",
+        "plan {}\n{changes}{moved}{balance}\ncommit it with `dynamo admin commit {}`\n",
         plan.hash, plan.hash
     )
+}
+
+/// What becomes of a member, in one line.
+fn line((before, after): Changed<'_>) -> String {
+    let zone = |zone: &String| format!("zone {zone}");
+    let facts = |member: &Member| {
+        let zone = member.zone.as_ref().map_or("no zone".into(), zone);
+        [member.address.clone(), format!("weight {}", member.weight), zone]
+    };
+    match (before, after) {
+        (Some(old), Some(new)) => {
+            let both = facts(old).into_iter().zip(facts(new)).filter(|(old, new)| old != new);
+            let both: Vec<String> =
+                both.map(|(old, new)| format!("{new} instead of {old}")).collect();
+            format!("{} changes: {}\n", new.name, both.join(", "))
+        }
+        (None, Some(new)) => format!("{} joins: {}\n", new.name, facts(new).join(", ")),
+        (Some(old), None) => format!("{} leaves\n", old.name),
+        (None, None) => String::new(),
+    }
 }
 
 type Owned = Option<(usize, f64)>;
@@ -201,6 +236,10 @@ fn as_json(plan: &Plan, estimate: Option<(u64, u64)>) -> Value {
     let of = |owned: Owned| {
         owned.map(|(partitions, share)| json!({ "partitions": partitions, "share": share }))
     };
+    let changes = plan.changes().into_iter().map(|(before, after)| {
+        let name = before.or(after).map(|member| &member.name);
+        json!({ "node": name, "before": before, "after": after })
+    });
     let moves = plan.moves.iter().map(|((from, to), what)| {
         json!({ "from": plan.name(*from), "to": plan.name(*to), "ranges": what.ranges, "share": what.share })
     });
@@ -209,6 +248,7 @@ fn as_json(plan: &Plan, estimate: Option<(u64, u64)>) -> Value {
     );
     json!({
         "plan": hex(&plan.hash.0),
+        "changes": changes.collect::<Vec<_>>(),
         "moves": moves.collect::<Vec<_>>(),
         "share": plan.share(),
         "objects": estimate.map(|(objects, _)| objects),

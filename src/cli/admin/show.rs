@@ -1,12 +1,11 @@
 //! What there is to see of a cluster.
 
+use super::Admin;
 use super::motion::ownership;
 use super::plan::{owned, table, waits_for};
-use super::{Admin, layouts, name_of};
 use crate::cli::contexts::hex;
 use crate::cli::say;
-use anyhow::{Context, Result};
-use dynamo::wire::caller::Caller;
+use anyhow::Result;
 use dynamo::wire::status::{Digests, Members, Status};
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::membership::{LayoutHash, Stage};
@@ -57,24 +56,26 @@ impl Admin {
     pub(super) fn ping(&self) -> Result<ExitCode> {
         let members = self.members()?;
         let mut all = true;
-        let (mut rows, mut list) = (table(["node", "address", "answers"]), Vec::new());
+        let mut rows = table(["node", "address", "answers", "layout"]);
+        let mut list = Vec::new();
         for member in members.membership.members() {
-            let pong = match member.address.parse() {
-                Ok(address) => {
-                    let mut caller = Caller::towards(address).context("cannot make a socket")?;
-                    caller.ping(address, self.timeout).context("cannot ask a node")?
-                }
-                Err(_) => None,
-            };
-            let answers = match pong {
-                Some(node) if node == member.id => "yes",
-                Some(_) => "another node does",
+            let address = member.address.parse().ok();
+            let status = address.map(|at| self.examine(at, Digests::Nothing)).transpose()?;
+            let its = status.flatten().and_then(|status| status.members);
+            let cluster = members.membership.cluster();
+            let answers = match &its {
                 None => "no",
+                Some(its) if its.me.id != member.id => "another node does",
+                Some(its) if its.membership.cluster() != cluster => "for another cluster",
+                Some(_) => "yes",
             };
             all &= answers == "yes";
-            rows.add_row([&member.name, &member.address, answers]);
+            let version = its.map(|its| its.membership.version());
+            let layout = version.map_or("-".into(), |version| version.to_string());
             let (name, address) = (&member.name, &member.address);
-            list.push(json!({ "node": name, "address": address, "answers": answers == "yes" }));
+            rows.add_row([name, address, answers, &layout]);
+            let is_there = answers == "yes";
+            list.push(json!({ "node": name, "address": address, "answers": is_there, "version": version }));
         }
         self.print(&json!({ "nodes": list }), &format!("{rows}\n"))?;
         Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -104,7 +105,6 @@ impl Admin {
 
     pub(super) fn transfers(&self) -> Result<ExitCode> {
         let members = self.members()?;
-        let layouts = layouts(&members);
         let (mut rows, mut list) = (table(["node", "state", "has merged"]), Vec::new());
         for (member, status) in self.everybody(&members)? {
             let its = status.and_then(|status| status.members);
@@ -116,7 +116,7 @@ impl Admin {
                 Some(_) => ("at rest", None),
             };
             let merged: Vec<String> =
-                merged.into_iter().flatten().map(|node| name_of(&layouts, node)).collect();
+                merged.into_iter().flatten().map(|node| members.name_of(node)).collect();
             rows.add_row([member.name.clone(), state.into(), merged.join(" ")]);
             list.push(json!({ "node": member.name, "state": state, "merged": merged }));
         }
@@ -125,7 +125,6 @@ impl Admin {
 
     pub(super) fn hints(&self) -> Result<ExitCode> {
         let members = self.members()?;
-        let layouts = layouts(&members);
         let (mut rows, mut list) = (table(["kept by", "for", "hints"]), Vec::new());
         for (member, status) in self.everybody(&members)? {
             let Some(its) = status.and_then(|status| status.members) else {
@@ -134,7 +133,7 @@ impl Admin {
                 continue;
             };
             for (home, count) in &its.hints {
-                let home = name_of(&layouts, *home);
+                let home = members.name_of(*home);
                 rows.add_row([&member.name, &home, &count.to_string()]);
                 list.push(json!({ "node": member.name, "for": home, "hints": count }));
             }
@@ -155,7 +154,7 @@ impl Admin {
 /// How a member seems to the node that was asked.
 fn seems(status: &Status, members: &Members, member: &Member) -> &'static str {
     let is_down =
-        members.membership.change().is_some_and(|change| change.down.contains(&member.id));
+        members.membership.change().is_some_and(|change| change.down().contains(&member.id));
     match member.id {
         _ if is_down => "declared down",
         id if id == members.me.id => "up (asked)",
@@ -166,9 +165,8 @@ fn seems(status: &Status, members: &Members, member: &Member) -> &'static str {
 
 fn status_json(status: &Status, members: &Members) -> Value {
     let membership = &members.membership;
-    let layouts = layouts(members);
     let names = |nodes: &mut dyn Iterator<Item = &NodeId>| -> Vec<String> {
-        nodes.map(|node| name_of(&layouts, *node)).collect()
+        nodes.map(|node| members.name_of(*node)).collect()
     };
     let shares = ownership(membership.current());
     let member = |member: &Member| {
@@ -193,7 +191,7 @@ fn status_json(status: &Status, members: &Members) -> Value {
         json!({
             "layout": hex(&LayoutHash::of_layout(&change.layout).0),
             "stage": stage,
-            "down": names(&mut change.down.iter()),
+            "down": names(&mut change.down().iter()),
             "awaited": names(&mut members.awaited.iter()),
         })
     });

@@ -15,6 +15,11 @@
 //! proposed it is among them; so two different changes never get to move side by side. (Where
 //! operators on two sides of a partition declare each other's live nodes down, they might: then
 //! neither comes to its end.)
+//!
+//! A proposed change is withdrawn by one that leads back to the present layout. It takes the place
+//! of every other proposed one, and is at its end when all present members, declared down or not, are
+//! in it. From then on nobody can begin to move: a member that had begun would not be in it, and to
+//! whoever was only to join nobody in it listens.
 
 mod plan;
 
@@ -23,7 +28,8 @@ pub use plan::{Command, CommandError, Step, plan};
 use crate::config::Config;
 use crate::ids::NodeId;
 use crate::ring::{Layout, Member};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hasher;
 use serde::{Deserialize, Serialize};
@@ -50,8 +56,9 @@ pub struct Change {
     pub layout: Layout,
     /// How far it has come.
     pub stage: Stage,
-    /// Members that an operator has declared down: nobody waits for them.
-    pub down: BTreeSet<NodeId>,
+    /// How often each member was declared down, or up again, by turns: of the larger number is what
+    /// was said last.
+    pub declared: BTreeMap<NodeId, u32>,
 }
 
 /// What a node knows of who takes part.
@@ -110,32 +117,53 @@ impl LayoutHash {
 }
 
 impl Change {
-    /// Whether another change of the same layout takes this one's place.
-    fn gives_way_to(&self, other: &Change) -> bool {
-        let larger = || LayoutHash::of_layout(&other.layout) > LayoutHash::of_layout(&self.layout);
-        other.stage > self.stage
-            || (other.stage == self.stage && self.stage == Stage::Proposed && larger())
+    fn proposed(layout: Layout) -> Change {
+        Change { layout, stage: Stage::Proposed, declared: BTreeMap::new() }
     }
 
-    /// The farther of two; of different ones the one that the other gives way to.
-    fn merge(&self, other: &Change) -> Change {
+    /// Members that an operator has declared down: nobody waits for them.
+    pub fn down(&self) -> BTreeSet<NodeId> {
+        let is_down = |(_, times): &(&NodeId, &u32)| **times % 2 == 1;
+        self.declared.iter().filter(is_down).map(|(node, _)| *node).collect()
+    }
+
+    /// Whether another change of `current` takes this one's place.
+    fn gives_way_to(&self, other: &Change, current: &Layout) -> bool {
+        let rank =
+            |change: &Change| (change.layout == *current, LayoutHash::of_layout(&change.layout));
+        other.stage > self.stage
+            || (other.stage == self.stage
+                && self.stage == Stage::Proposed
+                && rank(other) > rank(self))
+    }
+
+    /// The farther of two changes of `current`; of different ones the one that the other gives way
+    /// to.
+    fn merge(&self, other: &Change, current: &Layout) -> Change {
         if self.layout == other.layout {
-            let down = self.down.union(&other.down).copied().collect();
-            return Change { stage: self.stage.max(other.stage), down, ..self.clone() };
+            let mut merged = Change { stage: self.stage.max(other.stage), ..self.clone() };
+            for (node, times) in &other.declared {
+                let mine = merged.declared.entry(*node).or_default();
+                *mine = (*mine).max(*times);
+            }
+            return merged;
         }
-        if self.gives_way_to(other) { other.clone() } else { self.clone() }
+        if self.gives_way_to(other, current) { other.clone() } else { self.clone() }
     }
 }
 
 impl Membership {
-    /// The beginning of a cluster.
-    pub fn founding(layout: Layout) -> Membership {
-        let cluster = LayoutHash::of_layout(&layout);
+    /// The beginning of a cluster, in which all go by the same `settings`.
+    pub fn founding<T: Serialize>(layout: Layout, settings: &T) -> Membership {
+        // Members move; whoever joins later may know them by their new addresses.
+        let members = layout.members().iter();
+        let members: Vec<_> = members.map(|m| (m.id, &m.name, m.weight, &m.zone)).collect();
+        let cluster = LayoutHash::of(&(members, layout.n(), layout.strategy(), settings));
         let absent = BTreeSet::new();
         Membership::from(Plain { cluster, version: 0, current: layout, absent, change: None })
     }
 
-    /// The layout that the cluster was founded on.
+    /// Which cluster this is: what it was founded on, but for addresses.
     pub fn cluster(&self) -> LayoutHash {
         self.cluster
     }
@@ -190,7 +218,7 @@ impl Membership {
             return other.clone();
         }
         let change = match (&self.change, &other.change) {
-            (Some(mine), Some(theirs)) => Some(mine.merge(theirs)),
+            (Some(mine), Some(theirs)) => Some(mine.merge(theirs, &self.current)),
             (mine, theirs) => mine.as_ref().or(theirs.as_ref()).cloned(),
         };
         // One may have come here with a node, another without it.
@@ -201,13 +229,24 @@ impl Membership {
     /// With a change proposed.
     #[must_use]
     pub fn propose(&self, layout: Layout) -> Membership {
-        self.with(Some(Change { layout, stage: Stage::Proposed, down: BTreeSet::new() }))
+        self.with(Some(Change::proposed(layout)))
+    }
+
+    /// With what is proposed withdrawn.
+    #[must_use]
+    pub fn withdraw(&self) -> Membership {
+        self.propose(self.current.clone())
+    }
+
+    /// Whether what was proposed is being withdrawn.
+    pub fn is_withdrawal(&self) -> bool {
+        self.change.as_ref().is_some_and(|change| change.layout == self.current)
     }
 
     /// With the change under way one stage on, or at its end, without those declared down.
     #[must_use]
     pub fn advance(&self) -> Membership {
-        let down = self.change.as_ref().map(|change| change.down.clone());
+        let down = self.change.as_ref().map(Change::down);
         self.advance_without(&down.unwrap_or_default())
     }
 
@@ -215,13 +254,17 @@ impl Membership {
     #[must_use]
     pub fn advance_without(&self, down: &BTreeSet<NodeId>) -> Membership {
         let Some(change) = &self.change else { return self.clone() };
+        let (cluster, version) = (self.cluster, self.version + 1);
+        if self.is_withdrawal() {
+            let (current, absent) = (self.current.clone(), self.absent.clone());
+            return Membership::from(Plain { cluster, version, current, absent, change: None });
+        }
         let stage = match change.stage {
             Stage::Proposed => Stage::Moving,
             Stage::Moving => Stage::Reading,
             Stage::Reading => {
                 let current = change.layout.clone();
                 let absent = down.iter().copied().filter(|node| current.has(*node)).collect();
-                let (cluster, version) = (self.cluster, self.version + 1);
                 return Membership::from(Plain { cluster, version, current, absent, change: None });
             }
         };
@@ -231,8 +274,20 @@ impl Membership {
     /// With `node` declared down.
     #[must_use]
     pub fn declare_down(&self, node: NodeId) -> Membership {
+        self.declare(node, true)
+    }
+
+    /// With `node` waited for after all.
+    #[must_use]
+    pub fn declare_up(&self, node: NodeId) -> Membership {
+        self.declare(node, false)
+    }
+
+    fn declare(&self, node: NodeId, down: bool) -> Membership {
         let change = self.change.clone().map(|mut change| {
-            change.down.insert(node);
+            if change.down().contains(&node) != down {
+                *change.declared.entry(node).or_default() += 1;
+            }
             change
         });
         self.with(change)
@@ -267,9 +322,8 @@ impl Membership {
     /// nodes are declared down on two sides at once, that alone does not keep two plans from moving
     /// side by side; then neither comes to its end.
     pub fn has_majority(&self) -> bool {
-        let is_down = |member: &&Member| {
-            self.change.as_ref().is_some_and(|change| change.down.contains(&member.id))
-        };
+        let down = self.change.as_ref().map(Change::down).unwrap_or_default();
+        let is_down = |member: &&Member| down.contains(&member.id);
         2 * self.current.members().iter().filter(is_down).count() < self.current.members().len()
     }
 
@@ -279,7 +333,10 @@ impl Membership {
         let Some(founding) = config.founding() else { return false };
         let strategy = founding.current().strategy();
         let fits = |layout: &Layout| layout.n() == config.n() && layout.strategy() == strategy;
-        fits(&self.current) && self.change.iter().all(|change| fits(&change.layout))
+        let is_sound = |change: &Change| {
+            fits(&change.layout) && (!self.is_withdrawal() || change.stage == Stage::Proposed)
+        };
+        fits(&self.current) && self.change.iter().all(is_sound)
     }
 }
 
@@ -331,13 +388,16 @@ impl fmt::Display for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "layout {} {}", self.version, LayoutHash::of_layout(&self.current))?;
         let Some(change) = &self.change else { return Ok(()) };
+        if self.is_withdrawal() {
+            return write!(f, ", a change is withdrawn");
+        }
         let stage = match change.stage {
             Stage::Proposed => "proposed",
             Stage::Moving => "moving to",
             Stage::Reading => "reading from",
         };
         write!(f, ", {stage} {}", LayoutHash::of_layout(&change.layout))?;
-        change.down.iter().try_for_each(|node| write!(f, ", without {node}"))
+        change.down().iter().try_for_each(|node| write!(f, ", without {node}"))
     }
 }
 

@@ -54,6 +54,10 @@ pub enum Command {
     Commit(LayoutHash),
     /// The change under way is not to wait for this member: it is down, and may stay so.
     Down(NodeId),
+    /// It is to wait for this member after all.
+    Up(NodeId),
+    /// Withdraws the proposed change.
+    Abort,
 }
 
 /// Why a command is refused.
@@ -72,6 +76,23 @@ pub enum CommandError {
     /// The node does not take part in the change.
     #[error("the change under way does not wait for {0}")]
     NotAwaited(NodeId),
+    /// The node was not declared down.
+    #[error("{0} was not declared down")]
+    NotDown(NodeId),
+    /// It is decided who has not taken part.
+    #[error(
+        "reads have moved already, without {0}; it takes part again when the change is at its end"
+    )]
+    TooLateForUp(NodeId),
+    /// There is nothing to withdraw.
+    #[error("no change is under way")]
+    NothingProposed,
+    /// Data moves.
+    #[error("data moves already; let the change come to its end, then plan the way back")]
+    TooLateToAbort,
+    /// A node that is down might be the one that has gone on.
+    #[error("the change is being withdrawn; that waits for every present member")]
+    Withdrawn,
     /// Without these nodes an acknowledged write could be lost, or two changes could happen.
     #[error(
         "without {0} too few owners of some key are left to hand it over or to take it; bring a node back"

@@ -140,7 +140,12 @@ impl<S: Store> Node<S> {
         if !is_sound {
             return effects.ignore(Ignored::OtherCluster);
         }
-        let merged = mine.merge(theirs);
+        // Whoever takes no part yet has nothing to add, but perhaps outdated addresses.
+        let is_outside = !mine.members().any(|member| member.id == self.id);
+        let merged = match mine.change() {
+            None if is_outside && theirs.version() == mine.version() => (**theirs).clone(),
+            _ => mine.merge(theirs),
+        };
         if merged != *mine {
             self.adopt(Arc::new(merged.clone()), effects);
         }
@@ -156,6 +161,9 @@ impl<S: Store> Node<S> {
     /// Goes on from a new state of the membership.
     fn adopt(&mut self, membership: Arc<Membership>, effects: &mut Effects) {
         let rings = Rings::new(&self.config, Some(membership.clone()));
+        if self.view().phase == Phase::Settled && rings.view() != self.view() {
+            self.settle_the_rest(effects);
+        }
         let before = core::mem::replace(&mut self.rings, rings);
         let record = Record::Membership(membership);
         self.store.put(RecordKey::Membership, record, Durability::Durable);
@@ -165,7 +173,10 @@ impl<S: Store> Node<S> {
         if before.view() == self.view() {
             return self.wait_for_fewer(effects);
         }
-        effects.note(Note::Layout(self.view()));
+        effects.note(match self.rings.is_of_the_layout_of(&before) {
+            true => Note::Withdrawn(self.view()),
+            false => Note::Layout(self.view()),
+        });
         self.note_gains(&before);
         let has_indexes = self.config.failures().anti_entropy || self.config.failures().reap;
         if has_indexes && !self.rings.current().has_ranges_of(before.current()) {
@@ -297,21 +308,39 @@ impl<S: Store> Node<S> {
                 }
                 Ok(Some(membership.propose(layout)))
             }
-            Command::Down(node) => {
-                if membership.change().is_none() {
-                    return Err(CommandError::NoChange(*node));
+            Command::Down(node) => self.without(membership, *node).map(Some),
+            Command::Up(node) => match membership.change() {
+                Some(change) if !change.down().contains(node) => Err(CommandError::NotDown(*node)),
+                Some(change) if change.stage == Stage::Reading => {
+                    Err(CommandError::TooLateForUp(*node))
                 }
-                if !membership.members().any(|member| member.id == *node)
-                    || self.rings.is_down(*node)
-                {
-                    return Err(CommandError::NotAwaited(*node));
-                }
-                let without = membership.declare_down(*node);
-                if !suffice(&self.config, &without, self.rings.current()) {
-                    return Err(CommandError::TooManyDown(*node));
-                }
-                Ok(Some(without))
-            }
+                Some(_) => Ok(Some(membership.declare_up(*node))),
+                None => Err(CommandError::NotDown(*node)),
+            },
+            Command::Abort => match membership.change() {
+                None => Err(CommandError::NothingProposed),
+                Some(_) if membership.is_withdrawal() => Err(CommandError::Withdrawn),
+                Some(change) if change.stage > Stage::Proposed => Err(CommandError::TooLateToAbort),
+                Some(_) => Ok(Some(membership.withdraw())),
+            },
+        }
+    }
+
+    /// The membership with `node` declared down.
+    fn without(&self, membership: &Membership, node: NodeId) -> Result<Membership, CommandError> {
+        if membership.change().is_none() {
+            return Err(CommandError::NoChange(node));
+        }
+        if membership.is_withdrawal() {
+            return Err(CommandError::Withdrawn);
+        }
+        if !membership.members().any(|member| member.id == node) || self.rings.is_down(node) {
+            return Err(CommandError::NotAwaited(node));
+        }
+        let without = membership.declare_down(node);
+        match suffice(&self.config, &without, self.rings.current()) {
+            true => Ok(without),
+            false => Err(CommandError::TooManyDown(node)),
         }
     }
 

@@ -53,21 +53,22 @@ impl<S: Store> Node<S> {
     /// After other layouts have become live: what this node owns now and did not own before, it must
     /// fetch. As long as the present layout gives it none of that, the rest of its copies count.
     pub(super) fn note_gains(&mut self, before: &Rings) {
-        let (known, after) = (self.missing(), self.view());
-        let is_next = after.version == before.view().version
-            || (after.version == before.view().version + 1
-                && before.view().phase == Phase::Reading);
+        let (known, after, then) = (self.missing(), self.view(), before.view());
+        let has_ended = after.version == then.version + 1;
+        let is_withdrawn = has_ended && self.rings.is_of_the_layout_of(before);
+        let is_next = after.version == then.version
+            || (has_ended && (is_withdrawn || then.phase == Phase::Reading));
         let had = |position| match &known {
             // Whoever has missed a change does not know what it has missed.
             _ if !is_next => false,
-            None if after.version > before.view().version => {
+            None if has_ended && !is_withdrawn => {
                 before.target().preference_list_at(position).contains_primary(self.id)
             }
-            None => before.owns_at(self.id, position),
-            Some((Missing::Gained, _)) => {
+            None if !has_ended => before.owns_at(self.id, position),
+            Some((Missing::All, _)) => false,
+            None | Some((Missing::Gained, _)) => {
                 before.current().preference_list_at(position).contains_primary(self.id)
             }
-            Some((Missing::All, _)) => false,
         };
         let current =
             |position| self.rings.current().preference_list_at(position).contains_primary(self.id);

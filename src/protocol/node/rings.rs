@@ -112,6 +112,14 @@ impl Rings {
         self.live().any(|ring| ring.contains(node))
     }
 
+    /// Whether there is another version of the same layout: the change of the other was withdrawn.
+    pub(super) fn is_of_the_layout_of(&self, before: &Rings) -> bool {
+        let (Some(mine), Some(other)) = (&self.membership, &before.membership) else {
+            return false;
+        };
+        mine.version() > other.version() && mine.current() == other.current()
+    }
+
     /// Whether there are nodes beyond a key's top N: without them there is nobody to turn to, and
     /// no use for suspicion.
     pub(super) fn have_fallbacks(&self) -> bool {
@@ -157,7 +165,7 @@ impl Rings {
 /// one may: then everybody is waited for after all.
 fn effective_down(config: &Config, membership: &Membership, current: &Ring) -> BTreeSet<NodeId> {
     match membership.change() {
-        Some(change) if suffice(config, membership, current) => change.down.clone(),
+        Some(change) if suffice(config, membership, current) => change.down(),
         _ => BTreeSet::new(),
     }
 }
@@ -167,12 +175,14 @@ fn effective_down(config: &Config, membership: &Membership, current: &Ring) -> B
 /// of the next ones, so that one that has it is there to take it: those that own a key before and
 /// after do not fetch it, and N-W of them may lack it.
 pub(super) fn suffice(config: &Config, membership: &Membership, current: &Ring) -> bool {
-    let Some(change) = membership.change().filter(|change| !change.down.is_empty()) else {
+    let Some(change) = membership.change() else { return true };
+    let down = change.down();
+    if down.is_empty() {
         return true;
-    };
+    }
     let few_missing = |ring: &Ring| {
         let mut lists = ring.ranges().map(|(_, list)| list.primaries());
-        let missing = |list: &[NodeId]| list.iter().filter(|n| change.down.contains(n)).count();
+        let missing = |list: &[NodeId]| list.iter().filter(|n| down.contains(n)).count();
         lists.all(|list| missing(list) < usize::from(config.w()))
     };
     membership.has_majority() && few_missing(current) && few_missing(&Ring::new(&change.layout))

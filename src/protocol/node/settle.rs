@@ -58,8 +58,26 @@ impl<S: Store> Node<S> {
         let Some(first) = self.state.settling.take() else {
             return effects.ignore(Ignored::Stale);
         };
+        let again = self.settle_batch(&first, effects);
+        self.state.settling = again.or(self.state.settling.take());
+        if self.state.settling.is_some() {
+            effects.set(Timer::Settle, Delay::Settle);
+        }
+    }
+
+    /// Whoever was declared down may learn that others have gone on before all is in order here. A
+    /// copy that is to go must not be there when the next layout gives the key back to this node.
+    pub(super) fn settle_the_rest(&mut self, effects: &mut Effects) {
+        while let Some(first) = self.state.settling.take() {
+            self.settle_batch(&first, effects);
+        }
+    }
+
+    /// Puts a batch in order, from `first` on, and notes where the next one begins; the first object
+    /// that has to be looked at again.
+    fn settle_batch(&mut self, first: &RecordKey, effects: &mut Effects) -> Option<RecordKey> {
         let mut names: Vec<RecordKey> =
-            self.to_settle(&first).take(limits::SETTLE_BATCH + 1).collect();
+            self.to_settle(first).take(limits::SETTLE_BATCH + 1).collect();
         if names.len() > limits::SETTLE_BATCH {
             self.state.settling = names.pop();
         }
@@ -75,10 +93,7 @@ impl<S: Store> Node<S> {
                 _ => {}
             }
         }
-        self.state.settling = again.or(self.state.settling.take());
-        if self.state.settling.is_some() {
-            effects.set(Timer::Settle, Delay::Settle);
-        }
+        again
     }
 
     /// Whether there is anything to put in order about a record.

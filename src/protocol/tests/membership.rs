@@ -30,8 +30,12 @@ struct Way {
     version: usize,
     /// What is proposed, as long as nothing is decided; then the largest has won.
     proposed: Option<usize>,
+    /// Whether that is withdrawn, as long as nothing is decided.
+    withdrawn: bool,
     steps: usize,
     down: BTreeSet<u64>,
+    /// Who of them is waited for after all.
+    up: BTreeSet<u64>,
     /// Without whom the change before came to its end here.
     without: BTreeSet<u64>,
 }
@@ -39,8 +43,17 @@ struct Way {
 fn way() -> impl Strategy<Value = Way> {
     let down = prop::collection::btree_set(0..3u64, 0..3);
     let without = down.clone();
-    (0..3usize, prop::option::of(0..3usize), 0..3usize, down, without).prop_map(
-        |(version, proposed, steps, down, without)| Way { version, proposed, steps, down, without },
+    let change = (prop::option::of(0..3usize), any::<bool>(), 0..3usize);
+    (0..3usize, change, down.clone(), down, without).prop_map(
+        |(version, (proposed, withdrawn, steps), down, up, without)| Way {
+            version,
+            proposed,
+            withdrawn,
+            steps,
+            down,
+            up,
+            without,
+        },
     )
 }
 
@@ -50,7 +63,7 @@ fn winner(current: &Layout) -> Layout {
 
 impl Way {
     fn membership(&self) -> Membership {
-        let mut membership = Membership::founding(layout(3));
+        let mut membership = Membership::founding(layout(3), &());
         for _ in 0..self.version {
             let next = winner(membership.current());
             membership = membership.propose(next).advance().advance();
@@ -64,7 +77,11 @@ impl Way {
             0 => membership.propose(plans(&current)[plan].clone()),
             _ => membership.propose(winner(&current)),
         };
+        if self.withdrawn && self.steps == 0 {
+            return membership.withdraw();
+        }
         membership = self.down.iter().fold(membership, |m, node| m.declare_down(NodeId(*node)));
+        membership = self.up.iter().fold(membership, |m, node| m.declare_up(NodeId(*node)));
         (0..self.steps).fold(membership, |m, _| m.advance())
     }
 }
@@ -165,7 +182,7 @@ proptest! {
 
 #[test]
 fn a_change_goes_through_its_stages_to_its_end() {
-    let founding = Membership::founding(layout(2));
+    let founding = Membership::founding(layout(2), &());
     let at = |m: &Membership| (m.version(), m.view().phase, m.change().map(|c| c.stage));
     assert_eq!(at(&founding), (0, Phase::Settled, None));
     assert_eq!(founding.advance(), founding);
@@ -193,7 +210,7 @@ fn a_change_goes_through_its_stages_to_its_end() {
 #[test]
 fn a_change_waits_for_all_members_of_both_layouts_but_those_declared_down() {
     let ids = |ids: &[u64]| -> BTreeSet<NodeId> { ids.iter().copied().map(NodeId).collect() };
-    let founding = Membership::founding(layout(3));
+    let founding = Membership::founding(layout(3), &());
     assert_eq!(founding.awaited(&ids(&[])), ids(&[]));
     let next = layout(3).join(member(3, 1, None)).unwrap().leave(NodeId(0)).unwrap();
     let proposed = founding.propose(next);
@@ -209,7 +226,7 @@ fn a_change_waits_for_all_members_of_both_layouts_but_those_declared_down() {
 #[test]
 fn absent_is_who_was_declared_down_and_stays() {
     let next = layout(3).leave(NodeId(0)).unwrap();
-    let proposed = Membership::founding(layout(3)).propose(next);
+    let proposed = Membership::founding(layout(3), &()).propose(next);
     let without = proposed.declare_down(NodeId(0)).declare_down(NodeId(1));
     let moved = without.advance().advance().advance();
     assert!(
@@ -221,7 +238,7 @@ fn absent_is_who_was_declared_down_and_stays() {
 
 #[test]
 fn of_two_proposals_the_larger_hash_stays_and_the_farther_stage_wins_over_it() {
-    let founding = Membership::founding(layout(3));
+    let founding = Membership::founding(layout(3), &());
     let mut plans = plans(founding.current());
     plans.sort_by_key(LayoutHash::of_layout);
     let [small, large] = [0, 2].map(|i| founding.propose(plans[i].clone()));
@@ -232,9 +249,36 @@ fn of_two_proposals_the_larger_hash_stays_and_the_farther_stage_wins_over_it() {
     assert_eq!(moving.merge(&large), moving);
 }
 
+/// Whoever has gone on has not heard of it, and takes everybody along.
+#[test]
+fn a_withdrawal_wins_over_all_that_is_proposed_and_over_nothing_that_moves() {
+    let founding = Membership::founding(layout(3), &());
+    let withdrawn = founding.propose(plans(founding.current())[0].clone()).withdraw();
+    assert!(withdrawn.is_withdrawal() && withdrawn.view() == founding.view());
+    for plan in plans(founding.current()) {
+        let proposed = founding.propose(plan);
+        assert_eq!(proposed.merge(&withdrawn), withdrawn);
+        assert_eq!(withdrawn.merge(&proposed), withdrawn);
+        let moving = proposed.advance();
+        assert_eq!(moving.merge(&withdrawn), moving);
+        assert_eq!(withdrawn.merge(&moving), moving);
+    }
+    let after = withdrawn.advance();
+    assert_eq!((after.version(), after.current(), after.change()), (1, founding.current(), None));
+    assert!(founding.view().is_before(&after.view()), "what is still proposed then is outdated");
+}
+
+/// The change before was made without n1; that one came to nothing does not alter that.
+#[test]
+fn whoever_is_absent_is_so_after_a_withdrawal() {
+    let moving = Membership::founding(layout(3), &()).propose(layout(4)).advance();
+    let moved = moving.declare_down(NodeId(1)).advance().advance();
+    assert!(moved.is_absent(NodeId(1)) && moved.withdraw().advance().is_absent(NodeId(1)));
+}
+
 #[test]
 fn whoever_is_declared_down_anywhere_is_down_everywhere() {
-    let proposed = Membership::founding(layout(3)).propose(layout(2));
+    let proposed = Membership::founding(layout(3), &()).propose(layout(2));
     let [a, b] = [0, 1].map(|id| proposed.declare_down(NodeId(id)));
     let both = proposed.advance().declare_down(NodeId(0)).declare_down(NodeId(1));
     assert_eq!(a.advance().merge(&b), both);
@@ -243,7 +287,7 @@ fn whoever_is_declared_down_anywhere_is_down_everywhere() {
 
 #[test]
 fn another_cluster_is_no_news() {
-    let [a, b] = [2, 3].map(|count| Membership::founding(layout(count)));
+    let [a, b] = [2, 3].map(|count| Membership::founding(layout(count), &()));
     let later = b.propose(layout(4)).advance().advance().advance();
     assert_eq!(a.merge(&later), a);
 }
@@ -251,7 +295,7 @@ fn another_cluster_is_no_news() {
 /// Whatever the digest on the wire might be, it is not believed: there is none.
 #[test]
 fn a_digest_is_never_sent() {
-    let membership = Membership::founding(layout(2));
+    let membership = Membership::founding(layout(2), &());
     let bytes = postcard::to_allocvec(&membership).unwrap();
     let digest = membership.digest().0;
     assert!(!bytes.windows(digest.len()).any(|window| window == digest));

@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod aborts;
+mod agree;
 mod any;
 mod cluster;
 mod commands;

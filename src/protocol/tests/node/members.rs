@@ -5,7 +5,7 @@ use crate::town::*;
 use dynamo_protocol::door::{Delay, Effect, Ignored, Input, Note, Timer};
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::limits::MAX_LAYOUT_LEAD;
-use dynamo_protocol::membership::{Change, Command, LayoutHash, Membership, Phase, Step};
+use dynamo_protocol::membership::{Command, Membership, Phase, Step};
 use dynamo_protocol::message::Message;
 use dynamo_protocol::ring::{Layout, Strategy};
 use std::collections::BTreeSet;
@@ -22,14 +22,6 @@ fn news(membership: &Membership) -> Message {
 /// Two founders with n = 1, and n2 beside them.
 fn two() -> Town {
     Town::new((1, 1, 1), 2, 3)
-}
-
-/// Any membership, reachable or not.
-fn made_up(cluster: LayoutHash, version: u64, current: &Layout) -> Membership {
-    let (absent, change): (BTreeSet<NodeId>, Option<Change>) = (BTreeSet::new(), None);
-    let plain = (cluster, version, current, absent, change);
-    let bytes = postcard::to_allocvec(&plain).expect("encoding to memory");
-    postcard::from_bytes(&bytes).expect("it decodes")
 }
 
 #[test]
@@ -142,7 +134,7 @@ fn whoever_is_no_member_hears_from_anybody_how_to_become_one() {
 fn another_cluster_is_not_listened_to() {
     let mut town = two();
     let mine = town.founding();
-    let other = Membership::founding(layout(1, 3)).propose(layout(1, 2)).advance();
+    let other = Membership::founding(layout(1, 3), &()).propose(layout(1, 2)).advance();
     let effects = town.tell(0, 1, &other);
     assert_eq!(effects, ignored(Ignored::OtherCluster));
     assert_eq!(town.membership(0), mine);

@@ -274,6 +274,21 @@ fn a_copy_for_an_owner_that_is_absent_is_kept_as_a_hint() {
     assert_eq!((scene.copy(0), scene.hint(0, 2)), (None, held));
 }
 
+/// B12: what it missed meanwhile may have been deleted and forgotten.
+#[test]
+fn a_copy_that_is_to_go_is_gone_when_its_key_comes_back_to_a_node_that_is_not_waited_for() {
+    let mut scene = usual();
+    scene.replicate(0, 1, None);
+    scene.town.tell(0, 1, &scene.moved);
+    assert!(scene.town.node(0).is_settling() && scene.copy(0).is_some());
+    let back = scene.moved.propose(scene.founding.current().clone());
+    scene.town.tell(0, 1, &back);
+    assert!(scene.copy(0).is_some() && !scene.town.node(0).has_done(), "nothing moves yet");
+    scene.town.tell(0, 1, &back.declare_down(NodeId(0)).advance());
+    assert_eq!((scene.copy(0), scene.town.node(0).is_settling()), (None, false));
+    assert!(!scene.town.node(0).is_whole(), "it is to fetch the key");
+}
+
 #[test]
 fn a_copy_that_a_put_under_way_needs_stays_for_so_long() {
     let mut scene = usual();

@@ -4,12 +4,14 @@ use crate::common::*;
 use dynamo_protocol::config::{Config, FailureHandling, Quorum, ReadRepair};
 use dynamo_protocol::door::{Effect, Input, Start, Timer};
 use dynamo_protocol::ids::{Key, NodeId};
-use dynamo_protocol::membership::{Command, LayoutHash, Membership, Phase, Step, View, plan};
+use dynamo_protocol::membership::{
+    Change, Command, LayoutHash, Membership, Phase, Step, View, plan,
+};
 use dynamo_protocol::message::{Message, Request};
 use dynamo_protocol::node::Node;
 use dynamo_protocol::ring::{Layout, Member, Ring, Strategy};
 use dynamo_protocol::versions::{Incarnation, Versioning};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub(crate) const STRATEGY: Strategy = Strategy::EqualPartitions { partitions: 64 };
@@ -35,11 +37,22 @@ pub(crate) fn key_of(lists: &[(&Layout, &[u64])]) -> Key {
     (0..2000).map(|i| Key::from(&*format!("key-{i}"))).find(is_it).expect("there is such a key")
 }
 
+/// Any membership, reachable or not.
+pub(crate) fn made_up(cluster: LayoutHash, version: u64, current: &Layout) -> Membership {
+    let (absent, change): (BTreeSet<NodeId>, Option<Change>) = (BTreeSet::new(), None);
+    let plain = (cluster, version, current, absent, change);
+    let bytes = postcard::to_allocvec(&plain).expect("encoding to memory");
+    postcard::from_bytes(&bytes).expect("it decodes")
+}
+
+/// From whom, to whom, under which view, and what.
+pub(crate) type Sent = (u64, u64, View, Message);
+
 /// Whoever is one of them, and everything that is in flight.
 pub(crate) struct Town {
     pub(crate) config: Arc<Config>,
     pub(crate) hosts: Vec<Host>,
-    pub(crate) network: VecDeque<(u64, u64, View, Message)>,
+    pub(crate) network: VecDeque<Sent>,
 }
 
 impl Town {
