@@ -75,6 +75,7 @@ pub fn check(
         Judgement { property, verdict: verdict(exploration.as_ref(), property), expected }
     };
     let judgements = scenario.expect.iter().map(judge).collect();
+    model.forget_steps();
     Ok(Report { model, main, history, judgements })
 }
 

@@ -1,5 +1,6 @@
 //! Values that carry their own hash, so that a state of many parts is hashed in a few words.
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -13,8 +14,15 @@ pub struct Sealed<T>(Arc<(u128, T)>);
 impl<T: Hash> Sealed<T> {
     /// Seals `value`.
     pub fn new(value: T) -> Self {
-        let hash = xxh3_128(&fed(&value));
+        let hash = with_feed(&value, xxh3_128);
         Sealed(Arc::new((hash, value)))
+    }
+}
+
+impl<T> Sealed<T> {
+    /// The half of its hash that finds a place in a table.
+    pub fn short_hash(&self) -> u64 {
+        self.0.0 as u64
     }
 }
 
@@ -68,14 +76,21 @@ impl<T> Hash for Sealed<T> {
 
 /// The 64-bit fingerprint under which the engine remembers a state.
 pub fn fingerprint<T: Hash>(value: &T) -> u64 {
-    xxh3_64(&fed(value))
+    with_feed(value, xxh3_64)
 }
 
-/// The bytes that `value` feeds to a hasher, integers in little-endian order on every machine.
-fn fed<T: Hash>(value: &T) -> Vec<u8> {
-    let mut feed = Feed(Vec::with_capacity(256));
-    value.hash(&mut feed);
-    feed.0
+/// What `hash` makes of the bytes that `value` feeds to a hasher, integers in little-endian order on
+/// every machine.
+fn with_feed<T: Hash, R>(value: &T, hash: fn(&[u8]) -> R) -> R {
+    thread_local!(static BYTES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+    BYTES.with(|bytes| {
+        let mut feed = Feed(bytes.take());
+        feed.0.clear();
+        value.hash(&mut feed);
+        let hash = hash(&feed.0);
+        bytes.set(feed.0);
+        hash
+    })
 }
 
 struct Feed(Vec<u8>);

@@ -1,36 +1,61 @@
 //! What searches ahead have learned.
 
 use hashbrown::HashTable;
+use std::sync::Arc;
 
 /// The fingerprints of configurations from which every question that is still open is known to have
 /// a good answer. A question that is closed is never opened again, so nothing is ever taken back.
-#[derive(Debug, Default)]
-pub struct Known(HashTable<u64>);
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// What all searches share.
+    shared: Arc<HashTable<u64>>,
+    /// What has been learned since.
+    own: HashTable<u64>,
+}
 
 impl Known {
     /// Whether a configuration is known.
     pub fn has(&self, fingerprint: u64) -> bool {
-        self.0.find(fingerprint, |&other| other == fingerprint).is_some()
+        let is_in =
+            |table: &HashTable<u64>| table.find(fingerprint, |&it| it == fingerprint).is_some();
+        is_in(&self.own) || is_in(&self.shared)
     }
 
     /// Remembers a configuration.
     pub fn add(&mut self, fingerprint: u64) {
         if !self.has(fingerprint) {
-            self.0.insert_unique(fingerprint, fingerprint, |&other| other);
+            self.own.insert_unique(fingerprint, fingerprint, |&other| other);
         }
     }
 
     /// How many are known.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.shared.len() + self.own.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    /// The same knowledge for a search beside this one: what it adds is its own, until it is
+    /// learned here.
+    pub(super) fn fork(&self) -> Known {
+        Known { shared: Arc::clone(&self.shared), own: HashTable::new() }
+    }
+
+    /// Learns what forks have found out. They are gone then, so that nothing is copied.
+    pub(super) fn learn(&mut self, forks: Vec<Known>) {
+        let own = forks.into_iter().map(|fork| fork.own).collect::<Vec<_>>();
+        let shared = Arc::make_mut(&mut self.shared);
+        for fingerprint in own.into_iter().flatten() {
+            if shared.find(fingerprint, |&other| other == fingerprint).is_none() {
+                shared.insert_unique(fingerprint, fingerprint, |&other| other);
+            }
+        }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        (self.0.capacity() * (size_of::<u64>() + 1)) as u64
+        (self.shared.allocation_size() + self.own.allocation_size()) as u64
     }
 }

@@ -6,9 +6,9 @@ use crate::world::Violated;
 use std::hash::Hash;
 
 /// Something to explore.
-pub trait Space {
+pub trait Space: Sync {
     /// One state.
-    type State: Clone + Hash;
+    type State: Clone + Hash + Send + Sync;
     /// One step.
     type Action: Clone;
 
@@ -42,6 +42,11 @@ pub trait Space {
     /// Whether an action is a fault: no continuation without further faults takes it.
     fn is_fault(&self, _action: &Self::Action) -> bool {
         false
+    }
+
+    /// Memory that the space itself takes to be faster, estimated, in bytes.
+    fn bytes(&self) -> u64 {
+        0
     }
 
     /// How far the replicas agree at a state. Where nobody says so, nobody agrees.

@@ -6,8 +6,9 @@ use dynamo_models::seal::Sealed;
 use dynamo_models::world::{Action, ClusterModel, Disk, Host, Process, State, Violated};
 use dynamo_protocol::door::{Effect, Ignored, Note};
 use dynamo_protocol::store::{Durability, RecordKey, Store};
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn model(toml: &str) -> ClusterModel {
     let scenario = Scenario::parse(toml, "inline").unwrap_or_else(|error| panic!("{error}"));
@@ -24,8 +25,8 @@ struct Twisted<L, S> {
 
 impl<L, S> Space for Twisted<L, S>
 where
-    L: Fn(&State, &[Action]),
-    S: Fn(&ClusterModel, &State, &Action) -> State,
+    L: Fn(&State, &[Action]) + Sync,
+    S: Fn(&ClusterModel, &State, &Action) -> State + Sync,
 {
     type State = State;
     type Action = Action;
@@ -52,8 +53,8 @@ where
 /// Explores a twisted cluster to its end.
 fn explore_all<L, S>(twisted: &Twisted<L, S>)
 where
-    L: Fn(&State, &[Action]),
-    S: Fn(&ClusterModel, &State, &Action) -> State,
+    L: Fn(&State, &[Action]) + Sync,
+    S: Fn(&ClusterModel, &State, &Action) -> State + Sync,
 {
     let done = explore(twisted, &[], Limits::default(), &mut |_| true);
     assert_eq!(done.stopped, None, "the space is explored to its end");
@@ -106,14 +107,15 @@ fn a_disk_lost_unnoticed_uses_a_dot_twice_and_loses_a_write() {
 
 /// Everything that nodes note on the way through a scenario's whole space.
 fn notes(toml: &str) -> BTreeSet<&'static str> {
-    let noted = RefCell::new(BTreeSet::new());
+    let noted = Mutex::new(BTreeSet::new());
     let step = |model: &ClusterModel, state: &State, action: &Action| {
         model.explain(state, action, &mut |_, effects| {
-            noted.borrow_mut().extend(effects.0.iter().filter_map(mechanism));
+            let seen = effects.0.iter().filter_map(mechanism);
+            noted.lock().expect("no panic").extend(seen);
         })
     };
     explore_all(&Twisted { model: model(toml), look: |_: &State, _: &[Action]| {}, step });
-    noted.into_inner()
+    noted.into_inner().expect("no panic")
 }
 
 /// The mechanism that a note shows to be reached.
@@ -179,18 +181,18 @@ duplicates = 1
 
 /// How many states there are from which an unfinished client gets no further without another fault.
 fn stuck(model: ClusterModel) -> usize {
-    let (plan, stuck) = (model.plan().clone(), Cell::new(0));
+    let (plan, stuck) = (model.plan().clone(), AtomicUsize::new(0));
     let look = |state: &State, actions: &[Action]| {
         let unfinished = |client: usize| {
             let script = &state.clients[client];
             script.waiting.is_some() || plan.step(client, script.done.into()).is_some()
         };
         if (0..plan.clients()).any(unfinished) && actions.iter().all(Action::is_fault) {
-            stuck.set(stuck.get() + 1);
+            stuck.fetch_add(1, Ordering::Relaxed);
         }
     };
     explore_all(&Twisted { model, look, step: ClusterModel::step });
-    stuck.get()
+    stuck.into_inner()
 }
 
 #[test]

@@ -4,10 +4,11 @@
 mod exact;
 
 use dynamo_models::check::{Verdict, check};
-use dynamo_models::explore::{Limits, Marks, Space, Stopped, explore};
+use dynamo_models::explore::{Limits, Marks, Progress, Space, Stopped, explore};
 use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::world::{ClusterModel, Violated};
 use exact::explore_exactly;
+use std::num::NonZero;
 use std::time::Duration;
 
 /// Name, cluster, scripts, faults.
@@ -127,6 +128,33 @@ fn traces_are_the_shortest() {
     refuted.sort();
     refuted.dedup();
     assert!(refuted.len() >= 5, "only {refuted:?} were put to the test");
+}
+
+/// Whoever expands a state, it is numbered and judged as if one thread did all.
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let file = format!("{}/scenarios/disk-322-read.toml", env!("CARGO_MANIFEST_DIR"));
+    let large = Scenario::load(file).unwrap_or_else(|error| panic!("{error}"));
+    let large = ClusterModel::new(&large).expect("a model");
+    for (name, model) in models().chain([("disk-322-read".into(), large)]) {
+        let mut asked = asked(&model);
+        asked.extend([Property::AvailableReads, Property::Converges]);
+        asked.sort();
+        asked.dedup();
+        let explore = |threads: usize| {
+            // A space that has learned nothing from the one before.
+            model.forget_steps();
+            let limits = Limits { threads: NonZero::new(threads), ..Limits::default() };
+            let found = explore(&model, &asked, limits, &mut |_| true);
+            let progress = Progress { memory_bytes: 0, ..found.progress };
+            (progress, found.stopped, found.refuted, found.marks)
+        };
+        let alone = explore(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(explore(threads), alone, "{name} by {threads} threads");
+        }
+        println!("{name}: {} states", alone.0.unique);
+    }
 }
 
 /// A grid from (0, 0), by steps of one to the right or up. `no-lost-write` is false from x = 2 on;

@@ -4,7 +4,7 @@
 //! A *configuration* is what is left of a state when the nodes of such a set have crashed and the
 //! clients want nothing any more: all that can still happen is that messages arrive, that those of
 //! crashed senders get lost, and that timers fire free. At any moment one fresh client may ask one
-//! node that is up, and once more if it is told no, as often as there are nodes: a first request may
+//! node that is up, and once more if it is event no, as often as there are nodes: a first request may
 //! do no more than teach that a node is down. What a node that is down holds does not matter, nor do messages to it: they are
 //! left out, so that many states share a configuration.
 //!
@@ -15,18 +15,19 @@
 //! answer at the end of the walk, another one from its beginning tries everything.
 
 use super::ClusterModel;
+use super::Sealed;
 use super::action::Action;
 use super::ghost::Ghost;
+use super::memo::Event;
 use super::plan::{Puts, request_id};
-use super::state::{Client, Envelope, Host, Process, Spent, State, Violated, Waiting};
-use super::{Disk, Sealed};
+use super::state::{Client, Envelope, Host, Spent, State, Violated, Waiting};
 use crate::explore::Known;
 use crate::scenario::Property;
 use crate::seal::fingerprint;
-use dynamo_protocol::door::{Effect, Effects, Input};
+use dynamo_protocol::door::{Effect, Effects};
 use dynamo_protocol::ids::{NodeId, RequestId, Value};
 use dynamo_protocol::message::{Answer, Operation, Request};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 /// A request that nothing can answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,9 @@ impl ClusterModel {
             return unanswered;
         }
         for down in self.sets_down(state) {
+            if known.has(self.name(state, down, Puts::default())) {
+                continue;
+            }
             let configuration = self.with_down(state, down);
             for Question { property, key } in self.search(configuration, &questions, known) {
                 if questions.iter().any(|open| open.property == property) {
@@ -84,8 +88,7 @@ impl ClusterModel {
 
     /// The sets of at most f nodes that contain all that are down already, small ones first.
     fn sets_down(&self, state: &State) -> Vec<Down> {
-        let already = (0..).zip(&state.nodes).filter(|(_, host)| host.up().is_none());
-        let already: Down = already.fold(0, |set, (node, _)| set | 1 << node);
+        let already = down(state);
         let most = u32::from(self.scenario().f);
         let sets = (0..1 << state.nodes.len())
             .filter(|set: &Down| set & already == already && set.count_ones() <= most);
@@ -98,15 +101,15 @@ impl ClusterModel {
     fn with_down(&self, state: &State, down: Down) -> State {
         let is_down = |node: NodeId| down >> node.0 & 1 == 1;
         let host = |(node, host): (u64, &Sealed<Host>)| match is_down(NodeId(node)) {
-            true => {
-                let process = Process::Down(Disk::default());
-                Sealed::new(Host { process, timers: BTreeSet::new() })
-            }
+            true => match self.handled(host, &Event::LoseDisk) {
+                Some(lost) => lost.host.clone(),
+                None => unreachable!("every host can lose its disk"),
+            },
             false => host.clone(),
         };
         let epoch = |(node, &epoch)| if is_down(NodeId(node)) { 0 } else { epoch };
         // Of the past only the number of calls matters, because it is the clock.
-        let mut ghost = Ghost::new(0, 0, false);
+        let mut ghost = Ghost::new(0, false);
         let called = 0..state.ghost.called.len();
         ghost.called = called.fold(Puts::default(), |set, put| set.with(Puts::one(put)));
         let faults = self.faults();
@@ -132,23 +135,49 @@ impl ClusterModel {
         };
         for sealed in state.network.iter().filter(|sealed| !is_down(sealed.to)) {
             if is_down(sealed.from) && !sealed.orphan {
-                configuration.send(Envelope { orphan: true, ..(**sealed).clone() });
-            } else if let Err(place) = configuration.network.binary_search(sealed) {
-                configuration.network.insert(place, sealed.clone());
+                configuration.put_in_flight(self.memo.orphaned(sealed));
+            } else {
+                configuration.put_in_flight(sealed.clone());
             }
         }
         configuration
     }
 
+    /// The name of what [`Self::with_down`] makes of a state, known before it is made: nothing else
+    /// in a configuration ever changes on a walk. `reaped` is what was reaped on the way to it.
+    fn name(&self, state: &State, down: Down, reaped: Puts) -> u64 {
+        let is_down = |node: NodeId| down >> node.0 & 1 == 1;
+        let left = |node| Some(NodeId(node)).filter(|node| !is_down(*node));
+        let nodes = (0..).zip(&state.nodes).map(|(node, host)| left(node).map(|_| host.clone()));
+        let epochs = (0..).zip(&state.epochs).map(|(node, epoch)| left(node).map(|_| *epoch));
+        let arriving = state.network.iter().filter(|sealed| !is_down(sealed.to));
+        let mut network: Vec<Sealed<Envelope>> = arriving
+            .map(|sealed| match is_down(sealed.from) && !sealed.orphan {
+                true => self.memo.orphaned(sealed),
+                false => sealed.clone(),
+            })
+            .collect();
+        network.sort_unstable();
+        network.dedup();
+        let (nodes, epochs): (Vec<_>, Vec<_>) = nodes.zip(epochs).unzip();
+        fingerprint(&(nodes, network, epochs, state.ghost.called.len(), reaped))
+    }
+
+    /// The name of a configuration.
+    fn name_of(&self, configuration: &State) -> u64 {
+        self.name(configuration, down(configuration), configuration.ghost.reaped)
+    }
+
     /// The questions that have no answer ahead of a configuration. Those of one property have all
     /// been asked only if none of them is returned.
     fn search(&self, start: State, questions: &[Question], known: &mut Known) -> Vec<Question> {
-        let mut walked = vec![fingerprint(&start)];
+        let mut walked = vec![self.name_of(&start)];
         let mut here = start.clone();
         while !known.has(walked[walked.len() - 1]) {
-            let next = self.free_actions(&here).into_iter().next();
+            let arrival = self.arrivals(&here).into_iter().next();
+            let next = arrival.or_else(|| self.free_actions(&here).into_iter().next());
             let next = next.map(|action| self.go_on(&here, &action).0);
-            let next = next.map(|next| (fingerprint(&next), next));
+            let next = next.map(|next| (self.name_of(&next), next));
             match next.filter(|(name, _)| !walked.contains(name)) {
                 Some((name, next)) => {
                     walked.push(name);
@@ -224,11 +253,18 @@ impl ClusterModel {
 
     /// What can happen to a configuration: no recovery, no faults, deliveries first.
     fn free_actions(&self, configuration: &State) -> Vec<Action> {
-        let mut actions = Vec::new();
-        self.network_actions(configuration, &mut actions);
-        actions.sort_by_key(|action| matches!(action, Action::Lose(_)));
+        let mut actions = self.arrivals(configuration);
         self.node_actions(configuration, &mut actions);
         actions.retain(|action| !action.is_fault() && !matches!(action, Action::Recover(_)));
+        actions
+    }
+
+    /// What can happen to the messages of a configuration, without faults.
+    fn arrivals(&self, configuration: &State) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.network_actions(configuration, &mut actions);
+        actions.retain(|action| !action.is_fault());
+        actions.sort_by_key(|action| matches!(action, Action::Lose(_)));
         actions
     }
 
@@ -236,7 +272,7 @@ impl ClusterModel {
     fn go_on(&self, before: &State, action: &Action) -> (State, Option<bool>) {
         let mut after = before.clone();
         match self.tell(&mut after, action, &mut |_, _| {}) {
-            Some((node, input)) => self.let_handle(after, node, later(input)),
+            Some((node, event)) => self.let_handle(after, node, event.later()),
             None => (after, None),
         }
     }
@@ -257,14 +293,15 @@ impl ClusterModel {
         };
         let key = self.plan().keys()[question.key].clone();
         let request = Request { id: self.fresh_id(&after), key, operation, quorum: None };
-        let input = Input::Client { request, ambient: self.ambient(&after, node) };
-        self.let_handle(after, node, later(input))
+        let event = Event::Request(request, self.ambient(&after, node));
+        // It calls after all others.
+        self.let_handle(after, node, event.later())
     }
 
-    fn let_handle(&self, mut state: State, node: NodeId, input: Input) -> (State, Option<bool>) {
+    fn let_handle(&self, mut state: State, node: NodeId, event: Event) -> (State, Option<bool>) {
         let fresh = self.fresh_id(&state);
         let mut answered = None;
-        self.handle(&mut state, node, input, &mut |_, effects: &Effects| {
+        self.handle(&mut state, node, &event, &mut |_, effects: &Effects| {
             for effect in &effects.0 {
                 if let Effect::Reply { id, answer } = effect
                     && *id == fresh
@@ -285,7 +322,7 @@ impl ClusterModel {
         request_id(reader, fresh.session, usize::from(fresh.done))
     }
 
-    /// Whether the fresh client may ask, once more if it was told no: as often as there are nodes.
+    /// Whether the fresh client may ask, once more if it was event no: as often as there are nodes.
     fn may_ask(&self, configuration: &State) -> bool {
         let fresh = &configuration.clients[self.plan().clients()];
         fresh.waiting.is_none() && usize::from(fresh.done) < configuration.nodes.len()
@@ -297,12 +334,10 @@ fn is_good(answer: &Answer) -> bool {
     matches!(answer, Answer::Stored { .. } | Answer::Found { .. } | Answer::NotFound { .. })
 }
 
-/// The fresh client calls after all others: one tick later.
-fn later(mut input: Input) -> Input {
-    if let Input::Client { ambient, .. } | Input::Peer { ambient, .. } = &mut input {
-        ambient.stamp.0 += 1;
-    }
-    input
+/// The nodes that are down.
+fn down(state: &State) -> Down {
+    let down = (0..).zip(&state.nodes).filter(|(_, host)| host.up().is_none());
+    down.fold(0, |set, (node, _)| set | 1 << node)
 }
 
 fn members(down: Down) -> Vec<NodeId> {

@@ -3,10 +3,10 @@
 use super::ClusterModel;
 use super::action::Action;
 use super::ghost::Phase;
+use super::memo::Event;
 use super::plan::{Puts, request_id};
 use super::state::{Client, State, Waiting};
 use crate::scenario::Op;
-use dynamo_protocol::door::Input;
 use dynamo_protocol::ids::{Key, NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Operation, Request};
 
@@ -98,7 +98,7 @@ impl ClusterModel {
         Request { id, key, operation, quorum: next.quorum.map(super::quorum) }
     }
 
-    pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> (NodeId, Input) {
+    pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> (NodeId, Event) {
         let step = usize::from(state.clients[client].done);
         let request = self.request(state, client, step);
         self.begin(state, client, step, node);
@@ -114,7 +114,7 @@ impl ClusterModel {
         }
     }
 
-    pub(super) fn final_read(&self, state: &mut State, key: &Key, node: NodeId) -> (NodeId, Input) {
+    pub(super) fn final_read(&self, state: &mut State, key: &Key, node: NodeId) -> (NodeId, Event) {
         let reader = self.plan().clients();
         let index = self.plan().keys().iter().position(|k| k == key).unwrap_or(0);
         self.begin_get(state, reader, 0, node, index);
@@ -127,8 +127,8 @@ impl ClusterModel {
         self.ask(state, node, request)
     }
 
-    fn ask(&self, state: &State, node: NodeId, request: Request) -> (NodeId, Input) {
-        (node, Input::Client { request, ambient: self.ambient(state, node) })
+    fn ask(&self, state: &State, node: NodeId, request: Request) -> (NodeId, Event) {
+        (node, Event::Request(request, self.ambient(state, node)))
     }
 
     fn begin_put(

@@ -2,17 +2,16 @@
 
 use super::ClusterModel;
 use super::action::Action;
-use super::disk::Disk;
+use super::memo::{Event, Handled};
 use super::network;
 use super::plan::request_id;
 use super::state::{Client, Envelope, Host, Process, State};
 use crate::seal::Sealed;
-use dynamo_protocol::door::{Effect, Effects, Input, Start, Timer};
+use dynamo_protocol::door::{Effects, Start, Timer};
 use dynamo_protocol::ids::{ClientId, NodeId, RequestId};
-use dynamo_protocol::node::Node;
 use dynamo_protocol::store::Store;
 use dynamo_protocol::versions::Incarnation;
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl ClusterModel {
     pub(super) fn node_actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -106,56 +105,32 @@ impl ClusterModel {
     /// Whether an exchange that `node` starts with `peer` now, and that nothing delays, gets any
     /// answer: it gets none if both hold the same.
     pub(super) fn finds_something(&self, state: &State, node: NodeId, peer: NodeId) -> bool {
-        let Some(starter) = state.up(node) else { return false };
-        let effects = starter.clone().handle(Input::Timer(Timer::Exchange(peer)));
-        effects.into_iter().any(|effect| match effect {
-            Effect::Send { to, view, message } if to == peer => {
-                let sent = Envelope { from: node, to, view, message, orphan: false, dying: 0 };
-                self.is_answered(state, sent)
-            }
-            _ => false,
-        })
+        let begun = self.handled(state.host(node), &Event::Timer(Timer::Exchange(peer)));
+        let mut sent = begun.iter().flat_map(|begun| &begun.sent);
+        sent.any(|envelope| envelope.to == peer && self.is_answered(state, envelope))
     }
 
     /// Whether a message, if it came now, would make its receiver say something.
-    pub(super) fn is_answered(&self, state: &State, envelope: Envelope) -> bool {
-        let Some(receiver) = state.up(envelope.to) else { return false };
-        let (_, input) = self.deliver(state, &envelope);
-        let effects = receiver.clone().handle(input);
-        effects.into_iter().any(|effect| matches!(effect, Effect::Send { .. }))
+    pub(super) fn is_answered(&self, state: &State, envelope: &Sealed<Envelope>) -> bool {
+        let (node, event) = self.deliver(state, envelope);
+        let handled = self.handled(state.host(node), &event);
+        handled.is_some_and(|handled| !handled.sent.is_empty())
     }
 
     pub(super) fn crash(&self, state: &mut State, node: NodeId) {
         state.spent.crashes += 1;
-        let disk = state.host(node).disk().after_crash();
-        self.go_down(state, node, disk);
+        self.befall(state, node, &Event::Crash);
+        state.orphan(node);
     }
 
     pub(super) fn lose_disk(&self, state: &mut State, node: NodeId) {
         state.spent.disk_losses += 1;
-        self.go_down(state, node, Disk::default());
-    }
-
-    fn go_down(&self, state: &mut State, node: NodeId, disk: Disk) {
-        state.set_host(node, Host { process: Process::Down(disk), timers: BTreeSet::new() });
-        let network = std::mem::take(&mut state.network);
-        for sealed in network {
-            let orphan = sealed.orphan || sealed.from == node;
-            state.send(Envelope { orphan, ..(*sealed).clone() });
-        }
+        self.befall(state, node, &Event::LoseDisk);
+        state.orphan(node);
     }
 
     pub(super) fn flush(&self, state: &mut State, node: NodeId) {
-        let host = (**state.host(node)).clone();
-        let process = match host.process {
-            Process::Up(mut process) => {
-                let flushed = process.store().flushed();
-                *process.store_mut() = flushed;
-                Process::Up(process)
-            }
-            Process::Down(disk) => Process::Down(disk.flushed()),
-        };
-        state.set_host(node, Host { process, timers: host.timers });
+        self.befall(state, node, &Event::Flush);
     }
 
     /// A node starts again. An empty disk is a lost one: its life is named by the losses so far.
@@ -165,18 +140,22 @@ impl ClusterModel {
         node: NodeId,
         watch: &mut dyn FnMut(NodeId, &Effects),
     ) {
-        let disk = state.host(node).disk().clone();
         let latest = latest_session(state);
         let incarnation = Incarnation(u64::from(state.spent.disk_losses));
-        let start = match disk.next(None) {
+        let start = match state.host(node).disk().next(None) {
             Some(_) => Start::Restart { latest },
             None => Start::Amnesia { incarnation, latest },
         };
-        let mut process = Node::new(self.config().clone(), node, disk);
-        let effects = process.handle(Input::Start(start));
-        watch(node, &effects);
-        let timers = network::timers(effects);
-        state.set_host(node, Host { process: Process::Up(process), timers });
+        if let Some(handled) = self.befall(state, node, &Event::Start(node, start)) {
+            watch(node, &handled.effects);
+        }
+    }
+
+    /// Something happens to a host and to nothing else.
+    fn befall(&self, state: &mut State, node: NodeId, event: &Event) -> Option<Arc<Handled>> {
+        let handled = self.handled(state.host(node), event)?;
+        state.nodes[node.0 as usize] = handled.host.clone();
+        Some(handled)
     }
 }
 

@@ -5,12 +5,13 @@
 //! `x` *covers* `v` if it is `v` or truly overwrote it, through any chain of true reads.
 
 use super::plan::Puts;
+use crate::scenario::MAX_PUTS;
 
 /// What truly happened so far.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ghost {
     /// For each put that was called, all that it truly overwrote, directly or through others.
-    overwrote: Vec<Puts>,
+    overwrote: [Puts; MAX_PUTS],
     /// The puts that were called.
     pub called: Puts,
     /// The puts that were acknowledged.
@@ -49,9 +50,9 @@ pub enum Phase {
 
 impl Ghost {
     /// The beginning.
-    pub fn new(puts: usize, operations: usize, with_history: bool) -> Ghost {
+    pub fn new(operations: usize, with_history: bool) -> Ghost {
         Ghost {
-            overwrote: vec![Puts::default(); puts],
+            overwrote: [Puts::default(); MAX_PUTS],
             called: Puts::default(),
             acknowledged: Puts::default(),
             reaped: Puts::default(),

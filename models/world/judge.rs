@@ -6,12 +6,11 @@ use super::disk::Disk;
 use super::ghost::Ghost;
 use super::linear::Judge;
 use super::plan::Puts;
-use super::state::{Host, State};
+use super::shown::{Copy, is_outside};
+use super::state::{Envelope, State};
 use crate::scenario::{Property, Versioning};
-use dynamo_protocol::ids::Key;
+use crate::seal::Sealed;
 use dynamo_protocol::store::{Record, RecordKey, Store};
-use dynamo_protocol::versions::Object;
-use std::collections::BTreeMap;
 
 impl ClusterModel {
     /// Whether a put replaces everything, as under last-writer-wins.
@@ -22,22 +21,29 @@ impl ClusterModel {
     /// Judges the properties at `after`, one step from `before`.
     pub(super) fn judge(&self, before: &State, after: &mut State, answered: Option<Answered>) {
         after.violated = before.violated;
-        let disks = before.nodes.iter().zip(&after.nodes);
-        let wrote = disks.into_iter().any(|(a, b)| !a.disk().untouched_since(b.disk()));
+        let changed = || before.nodes.iter().zip(&after.nodes).filter(|(a, b)| a != b);
+        let wrote = changed().any(|(a, b)| !a.disk().untouched_since(b.disk()));
+        let left = changed().any(|(a, b)| is_outside(a) != is_outside(b));
         let acknowledged = before.ghost.acknowledged != after.ghost.acknowledged;
-        let sent = before.network != after.network;
+        let is_new = |envelope: &Sealed<Envelope>| !before.network.contains(envelope);
+        let mut sent = after.network.iter().filter(|envelope| is_new(envelope));
+        let sent_an_object = sent.any(|envelope| envelope.message.objects().next().is_some());
         let mut violated = after.violated;
         for property in self.asked().filter(|property| !property.is_about_continuations()) {
             let may_have_changed = match property {
                 Property::NoLostWrite | Property::DurableF => wrote || acknowledged,
-                Property::UniqueDots => wrote || sent,
+                // What leaves the network can only mend it.
+                Property::UniqueDots => wrote || sent_an_object || violated.has(property),
                 Property::NoFalseConcurrency | Property::BoundedSiblings => wrote,
+                Property::NoResurrection => wrote || acknowledged || left,
                 _ => true,
             };
-            if property == Property::NoResurrection {
-                violated.judge(property, self.no_resurrection(before, after));
-            } else if may_have_changed {
-                violated.judge(property, self.holds(property, after, answered.as_ref()));
+            if may_have_changed {
+                let holds = match property {
+                    Property::NoResurrection => self.no_resurrection(before, after),
+                    _ => self.holds(property, after, answered.as_ref()),
+                };
+                violated.judge(property, holds);
             }
         }
         after.violated = violated;
@@ -128,22 +134,6 @@ impl ClusterModel {
         })
     }
 
-    /// The merge of what all disks but those in the set `removed` hold of a key, hints included.
-    fn merged(&self, state: &State, key: usize, removed: u32) -> Puts {
-        let key = &self.plan().keys()[key];
-        // What a node holds that has left is out of reach.
-        let is_outside = |host: &Host| host.up().is_some_and(|node| !node.is_member());
-        let left = state.nodes.iter().enumerate();
-        let left = left.filter(|(node, host)| removed >> node & 1 == 0 && !is_outside(host));
-        let copies = left.flat_map(|(_, host)| objects(host.disk()));
-        let copies = copies.filter_map(|(of, object)| (of == key).then_some(object));
-        let merged = copies.fold(None, |merged: Option<Object>, object| match merged {
-            None => Some(object.clone()),
-            Some(merged) => Some(merged.merge(object)),
-        });
-        merged.map_or(Puts::default(), |object| self.puts_in(&object))
-    }
-
     /// What all disks together hold of all keys, hints included.
     pub fn held(&self, state: &State) -> Puts {
         let keys = 0..self.plan().keys().len();
@@ -186,69 +176,29 @@ impl ClusterModel {
         (0..1u32 << state.nodes.len()).filter(move |set| set.count_ones() == f)
     }
 
-    /// One dot never names two values, on disks or in flight. A dot's text leaves out the life of the
-    /// disk: in a run of the model no epoch is given twice, so that it tells lives apart as well.
+    /// One dot never names two values, on disks or in flight.
     fn unique_dots(&self, state: &State) -> bool {
-        let mut named: BTreeMap<(usize, String), usize> = BTreeMap::new();
-        let mut unique = |key: usize, object: &Object| {
-            object.versions().into_iter().all(|(dot, written)| {
-                let put = self.plan().put_of_request(written.by);
-                put.is_none_or(|put| *named.entry((key, dot)).or_insert(put) == put)
-            })
-        };
-        let place = |key| self.plan().keys().iter().position(|k| k == key).unwrap_or(0);
-        let held = state.nodes.iter().flat_map(|host| objects(host.disk()));
-        let in_flight = state.network.iter().flat_map(|envelope| envelope.message.objects());
-        held.chain(in_flight.filter_map(|(key, object)| Some((key?, object))))
-            .all(|(key, object)| unique(place(key), object))
+        let mut named = Vec::new();
+        self.all_dots(state).all(|(dot, put)| {
+            if named.len() <= dot {
+                named.resize(dot + 1, None);
+            }
+            *named[dot].get_or_insert(put) == put
+        })
     }
 
     /// No copy holds two siblings where one covers the other, be they of the same put.
     fn no_false_concurrency(&self, state: &State) -> bool {
-        self.copies(state).all(|copy| {
+        let is_right = |copy: &Copy| {
             copy.siblings == copy.held.len() && !state.ghost.has_order_within(copy.held)
-        })
+        };
+        self.disks(state).all(|disk| disk.copies.iter().all(is_right))
     }
 
     /// No copy holds more siblings than there are truly concurrent puts.
     fn bounded_siblings(&self, state: &State) -> bool {
-        self.copies(state).all(|Copy { key, siblings, .. }| {
-            siblings < 2 || siblings <= state.ghost.most_concurrent(self.plan().puts_of(key))
-        })
+        let most = |key| state.ghost.most_concurrent(self.plan().puts_of(key));
+        let is_bounded = |copy: &Copy| copy.siblings < 2 || copy.siblings <= most(copy.key);
+        self.disks(state).all(|disk| disk.copies.iter().all(is_bounded))
     }
-
-    /// What each disk holds of each key, hints included.
-    fn copies<'a>(&'a self, state: &'a State) -> impl Iterator<Item = Copy> + 'a {
-        let copies = state.nodes.iter().flat_map(|host| objects(host.disk()));
-        copies.filter_map(|(key, object)| {
-            let key = self.plan().keys().iter().position(|k| k == key)?;
-            let (held, siblings) = (self.puts_in(object), object.siblings().count());
-            Some(Copy { key, held, siblings })
-        })
-    }
-
-    /// The puts whose values or tombstones an object holds.
-    fn puts_in(&self, object: &Object) -> Puts {
-        self.puts(object.siblings().map(|written| written.by))
-    }
-}
-
-/// What a disk holds of a key.
-struct Copy {
-    /// The key, by its place in the plan.
-    key: usize,
-    /// The puts whose values or tombstones are held.
-    held: Puts,
-    /// How many versions these are: more than puts, if one was coordinated twice.
-    siblings: usize,
-}
-
-/// The objects on a disk, hints included.
-fn objects(disk: &Disk) -> impl Iterator<Item = (&Key, &Object)> {
-    disk.records().filter_map(|(name, record)| match (name, record) {
-        (RecordKey::Object(key) | RecordKey::Hint { key, .. }, Record::Object(object)) => {
-            Some((key, object))
-        }
-        _ => None,
-    })
 }

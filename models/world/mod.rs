@@ -12,12 +12,15 @@ mod faults;
 mod ghost;
 mod judge;
 mod linear;
+mod memo;
 mod network;
 mod observe;
 mod operators;
 mod plan;
+mod shown;
 mod space;
 mod state;
+mod table;
 
 pub use action::Action;
 pub use ahead::Unanswered;
@@ -36,11 +39,12 @@ use dynamo_protocol::config::{
 };
 use dynamo_protocol::door::{Ambient, Effect, Effects, Input, Note, Start};
 use dynamo_protocol::ids::{Key, NodeId};
-use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::ring::{Layout, LayoutError, Member, Ring, Strategy};
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::{Epoch, Incarnation, Stamp, Versioning};
+use memo::{Event, Handled, Memo};
+use shown::Views;
 use std::sync::Arc;
 
 /// A scenario, ready to be explored.
@@ -50,6 +54,9 @@ pub struct ClusterModel {
     config: Arc<Config>,
     plan: Arc<Plan>,
     with_history: bool,
+    /// Shared by all clones: they have one configuration.
+    memo: Arc<Memo>,
+    views: Arc<Views>,
 }
 
 /// Why a scenario cannot become a cluster.
@@ -70,7 +77,8 @@ impl ClusterModel {
         let plan = Plan::new(scenario);
         let config = Arc::new(config(scenario, &plan.keys()[0])?);
         let scenario = Arc::new(scenario.clone());
-        Ok(ClusterModel { scenario, config, plan: Arc::new(plan), with_history: false })
+        let (plan, memo, views) = (Arc::new(plan), Arc::default(), Arc::default());
+        Ok(ClusterModel { scenario, config, plan, with_history: false, memo, views })
     }
 
     /// The same cluster with the whole history in its state, to judge `linearizable`.
@@ -121,7 +129,7 @@ impl ClusterModel {
             network: Vec::new(),
             clients: vec![Client::default(); self.plan.clients() + 1],
             spent: Spent::default(),
-            ghost: Ghost::new(self.plan.puts(), self.plan.operations(), self.with_history),
+            ghost: Ghost::new(self.plan.operations(), self.with_history),
             far_side: 0,
             epochs: vec![0; nodes as usize],
             ordered: vec![0; self.operators().len()],
@@ -152,8 +160,8 @@ impl ClusterModel {
         watch: &mut dyn FnMut(NodeId, &Effects),
     ) -> State {
         let mut after = before.clone();
-        let told = self.tell(&mut after, action, watch);
-        let answered = told.and_then(|(node, input)| self.handle(&mut after, node, input, watch));
+        let event = self.tell(&mut after, action, watch);
+        let answered = event.and_then(|(node, event)| self.handle(&mut after, node, &event, watch));
         self.bury_the_dead(&mut after);
         self.judge(before, &mut after, answered);
         after
@@ -165,7 +173,7 @@ impl ClusterModel {
         after: &mut State,
         action: &Action,
         watch: &mut dyn FnMut(NodeId, &Effects),
-    ) -> Option<(NodeId, Input)> {
+    ) -> Option<(NodeId, Event)> {
         match action {
             Action::Call { client, node, .. } => return Some(self.call(after, *client, *node)),
             Action::FinalRead { key, node } => return Some(self.final_read(after, key, *node)),
@@ -186,7 +194,7 @@ impl ClusterModel {
             }
             Action::Fire { node, timer, premature } => {
                 after.spent.timeouts += u8::from(*premature);
-                return Some((*node, Input::Timer(*timer)));
+                return Some((*node, Event::Timer(*timer)));
             }
             Action::Crash(node) => self.crash(after, *node),
             Action::Recover(node) => self.recover(after, *node, watch),
@@ -203,35 +211,30 @@ impl ClusterModel {
         None
     }
 
-    /// The node handles an input; its effects take place in the same step.
+    /// The node handles what it is event; its effects take place in the same step.
     fn handle(
         &self,
         state: &mut State,
         node: NodeId,
-        input: Input,
+        event: &Event,
         watch: &mut dyn FnMut(NodeId, &Effects),
     ) -> Option<client::Answered> {
-        let mut host = (**state.host(node)).clone();
-        let Process::Up(process) = &mut host.process else { return None };
-        let key = match &input {
-            Input::Client { request, .. }
-            | Input::Peer { message: Message::Forward(request), .. } => Some(request.key.clone()),
-            _ => None,
-        };
-        if let Input::Timer(timer) = &input {
-            host.timers.remove(timer);
+        let handled = self.handled(state.host(node), event)?;
+        watch(node, &handled.effects);
+        if handled.effects.0.contains(&Effect::Note(Note::Reaped)) {
+            let host = state.host(node).clone();
+            self.count_reaped(&mut state.ghost, host.disk(), handled.host.disk());
         }
-        let before = process.store().clone();
-        let effects = process.handle(input);
-        watch(node, &effects);
-        if effects.0.contains(&Effect::Note(Note::Reaped)) {
-            self.count_reaped(&mut state.ghost, &before, process.store());
-        }
-        self.count_epoch(&mut state.epochs[node.0 as usize], process.store(), key.as_ref());
-        let replies = network::apply(effects, node, &mut host.timers, state);
-        state.set_host(node, host);
-        let (id, answer) = replies?;
+        self.count_epoch(&mut state.epochs[node.0 as usize], handled.host.disk(), event.key());
+        let reply = network::release(&handled.effects, &handled.sent, node, state);
+        state.nodes[node.0 as usize] = handled.host.clone();
+        let (id, answer) = reply?;
         self.answer(state, id, answer)
+    }
+
+    /// What a host does when something happens to it, from memory if it can be.
+    fn handled(&self, host: &Sealed<Host>, event: &Event) -> Option<Arc<Handled>> {
+        self.memo.handle(&self.config, host, event)
     }
 
     /// What the core may not make itself: exact clocks, and epochs numbered 0, 1, ... by node.
@@ -248,6 +251,12 @@ impl ClusterModel {
         {
             *epochs += 1;
         }
+    }
+
+    /// Forgets what was worked out before: it only made the search faster.
+    pub fn forget_steps(&self) {
+        self.memo.clear();
+        self.views.clear();
     }
 
     /// The budgets.

@@ -2,9 +2,10 @@
 
 use super::ClusterModel;
 use super::action::Action;
+use super::memo::Event;
 use super::state::{Envelope, State};
 use crate::seal::Sealed;
-use dynamo_protocol::door::{Effect, Effects, Input, Timer};
+use dynamo_protocol::door::{Effect, Effects, Timer};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Message};
 use std::collections::BTreeSet;
@@ -29,9 +30,8 @@ impl ClusterModel {
         }
     }
 
-    pub(super) fn deliver(&self, state: &State, envelope: &Envelope) -> (NodeId, Input) {
-        let Envelope { from, to, view, message, .. } = envelope.clone();
-        (to, Input::Peer { from, view, message, ambient: self.ambient(state, to) })
+    pub(super) fn deliver(&self, state: &State, envelope: &Sealed<Envelope>) -> (NodeId, Event) {
+        (envelope.to, Event::Message(envelope.clone(), self.ambient(state, envelope.to)))
     }
 
     /// Takes messages out of the network that can never matter again: answers to a request that is
@@ -47,7 +47,7 @@ impl ClusterModel {
         if state.network.iter().any(|envelope| compares(&envelope.message)) {
             let network = std::mem::take(&mut state.network);
             let matters = |envelope: &Sealed<Envelope>| {
-                !compares(&envelope.message) || self.is_answered(state, (**envelope).clone())
+                !compares(&envelope.message) || self.is_answered(state, envelope)
             };
             state.network = network.into_iter().filter(matters).collect();
         }
@@ -102,23 +102,54 @@ pub(super) fn apply(
     timers: &mut BTreeSet<Timer>,
     state: &mut State,
 ) -> Option<(RequestId, Answer)> {
-    let mut reply = None;
-    for effect in effects {
+    set_timers(&effects, timers);
+    let sent: Vec<_> = sent(&effects, from).collect();
+    release(&effects, &sent, from, state)
+}
+
+/// Sets and cancels a node's timers.
+pub(super) fn set_timers(effects: &Effects, timers: &mut BTreeSet<Timer>) {
+    for effect in &effects.0 {
         match effect {
-            Effect::Send { to, view, message } => {
-                state.send(Envelope { from, to, view, message, orphan: false, dying: 0 });
-            }
-            Effect::Reply { id, answer } => reply = Some((id, answer)),
             Effect::SetTimer { timer, .. } => {
-                if timer == Timer::Reap {
-                    state.let_die(from);
-                }
-                timers.insert(timer);
+                timers.insert(*timer);
             }
             Effect::CancelTimer(timer) => {
-                timers.remove(&timer);
+                timers.remove(timer);
             }
-            Effect::Note(_) => {}
+            _ => {}
+        }
+    }
+}
+
+/// The messages that a node sends, in order.
+pub(super) fn sent(effects: &Effects, from: NodeId) -> impl Iterator<Item = Sealed<Envelope>> {
+    effects.0.iter().filter_map(move |effect| match effect {
+        Effect::Send { to, view, message } => {
+            let (to, view, message) = (*to, *view, message.clone());
+            Some(Sealed::new(Envelope { from, to, view, message, orphan: false, dying: 0 }))
+        }
+        _ => None,
+    })
+}
+
+/// Lets effects take place outside the node, the messages `sent` among them; the answer to a
+/// client, if there is one, is returned.
+pub(super) fn release(
+    effects: &Effects,
+    sent: &[Sealed<Envelope>],
+    from: NodeId,
+    state: &mut State,
+) -> Option<(RequestId, Answer)> {
+    let (mut sent, mut reply) = (sent.iter(), None);
+    for effect in &effects.0 {
+        match effect {
+            Effect::Send { .. } => {
+                sent.next().into_iter().for_each(|it| state.put_in_flight(it.clone()))
+            }
+            Effect::Reply { id, answer } => reply = Some((*id, answer.clone())),
+            Effect::SetTimer { timer: Timer::Reap, .. } => state.let_die(from),
+            Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Note(_) => {}
         }
     }
     reply

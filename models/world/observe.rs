@@ -81,7 +81,7 @@ impl ClusterModel {
             network,
             clients: vec![Client::default(); self.plan().clients() + 1],
             spent: Spent::default(),
-            ghost: Ghost::new(self.plan().puts(), self.plan().operations(), false),
+            ghost: Ghost::new(self.plan().operations(), false),
             far_side: 0,
             epochs: vec![0; count],
             ordered: Vec::new(),

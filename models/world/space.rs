@@ -73,6 +73,10 @@ impl Space for ClusterModel {
         action.is_fault()
     }
 
+    fn bytes(&self) -> u64 {
+        self.memo.bytes()
+    }
+
     fn agreement(&self, state: &State) -> Agreement {
         self.agreed(state)
     }

@@ -205,9 +205,23 @@ impl State {
 
     /// A reaper begins to wait, longer than any message that is in flight now may live.
     pub fn let_die(&mut self, reaper: NodeId) {
-        for sealed in std::mem::take(&mut self.network) {
-            let dying = sealed.dying | 1 << reaper.0;
-            self.send(Envelope { dying, ..(*sealed).clone() });
+        let lives_on = |envelope: &Envelope| !envelope.dies_for(reaper);
+        self.relabel(lives_on, |envelope| envelope.dying |= 1 << reaper.0);
+    }
+
+    /// A node has crashed: what it has sent may be lost from now on.
+    pub(super) fn orphan(&mut self, sender: NodeId) {
+        let is_its_own = |envelope: &Envelope| envelope.from == sender && !envelope.orphan;
+        self.relabel(is_its_own, |envelope| envelope.orphan = true);
+    }
+
+    /// Changes some of the messages in flight.
+    fn relabel(&mut self, which: impl Fn(&Envelope) -> bool, change: impl Fn(&mut Envelope)) {
+        let changed: Vec<_> = self.network.extract_if(.., |sealed| which(sealed)).collect();
+        for sealed in changed {
+            let mut envelope = (*sealed).clone();
+            change(&mut envelope);
+            self.send(envelope);
         }
     }
 
@@ -218,7 +232,11 @@ impl State {
 
     /// Puts a message in flight; one already in flight is not added twice.
     pub fn send(&mut self, envelope: Envelope) {
-        let sealed = Sealed::new(envelope);
+        self.put_in_flight(Sealed::new(envelope));
+    }
+
+    /// The same, for one that is sealed.
+    pub(super) fn put_in_flight(&mut self, sealed: Sealed<Envelope>) {
         if let Err(place) = self.network.binary_search(&sealed) {
             self.network.insert(place, sealed);
         }

@@ -12,6 +12,7 @@ use dynamo_models::explore::{Limits, Progress};
 use dynamo_models::scenario::{Scenario, Tier};
 use progress::Meters;
 use question::Question;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -54,9 +55,12 @@ pub(crate) struct CheckArgs {
     /// Stop a scenario after this time, as in 30s, 5m or 1h
     #[arg(long, value_name = "TIME", value_parser = question::duration)]
     timeout: Option<Duration>,
-    /// Scenarios checked at the same time [default: one a core]
+    /// Scenarios checked at the same time [default: one a thread]
     #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    jobs: Option<NonZero<usize>>,
+    /// Threads that share the work [default: one a core]; they change no result
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
 }
 
 /// A scenario and what to call it.
@@ -99,10 +103,16 @@ fn check_all<'a>(
     args: &CheckArgs,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Vec<(&'a Named, Report)>> {
-    let limits =
-        Limits { states: args.max_states, memory_bytes: args.max_memory, time: args.timeout };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.unwrap_or(cores).clamp(1, scenarios.len().max(1));
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let threads = args.threads.unwrap_or_else(cores).get();
+    let jobs = args.jobs.map_or(threads, usize::from).clamp(1, scenarios.len().max(1));
+    let limits = |place: usize| Limits {
+        states: args.max_states,
+        memory_bytes: args.max_memory,
+        time: args.timeout,
+        // The last scenarios share the threads of those that are done.
+        threads: NonZero::new(threads.div_ceil(jobs.min(scenarios.len() - place))),
+    };
     let meters = Meters::new(scenarios.len());
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let stopped = || interrupted.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
@@ -114,7 +124,7 @@ fn check_all<'a>(
                 meter.show(progress);
                 !stopped()
             };
-            let checked = check(&named.scenario, limits, &mut report);
+            let checked = check(&named.scenario, limits(place), &mut report);
             meter.finish();
             let checked = checked.with_context(|| named.name.clone()).and_then(|report| {
                 if args.json && !failed.load(Ordering::Relaxed) {

@@ -1,0 +1,355 @@
+//! The search itself: layer by layer, each state's successors in order. States are expanded and judged
+//! by all threads; they are numbered and counted by one.
+
+use super::continuations::Continuations;
+use super::crew::Crew;
+use super::known::Known;
+use super::space::{Agreement, Marks, Space};
+use super::visited::Visited;
+use super::{Exploration, Limits, Progress, Stopped};
+use crate::scenario::Property;
+use crate::seal::fingerprint;
+use crate::world::Violated;
+use std::time::Instant;
+
+/// States between two looks at the clock, the memory and two reports.
+const REPORT_EVERY: u64 = 1024;
+
+/// States that are expanded before the first of their successors is numbered.
+const BATCH: usize = 1024;
+
+/// States that one thread takes at a time. What comes of a piece depends on nothing that is found in
+/// the same batch, so that it does not matter who takes it, or when.
+const PIECE: usize = 32;
+
+/// What a state in a layer takes besides its fingerprint, on average, for the memory estimate.
+const LAYER_BYTES_PER_STATE: u64 = 1024;
+
+pub(super) struct Search<'a, S: Space> {
+    space: &'a S,
+    limits: Limits,
+    crew: Crew,
+    report: &'a mut dyn FnMut(&Progress) -> bool,
+    /// Whether to end when nothing is left to refute.
+    stop_when_all_refuted: bool,
+    /// Properties not refuted yet. `converges` is one of them to the end.
+    open: Vec<Property>,
+    visited: Visited,
+    /// Kept only while `converges` is asked.
+    continuations: Option<Continuations>,
+    known: Known,
+    marks: Marks,
+    /// Refuted properties and the number of the violating state.
+    found: Vec<(Property, u32)>,
+    progress: Progress,
+    started: Instant,
+}
+
+/// Whole states with their numbers.
+type Layer<S> = Vec<(u32, <S as Space>::State)>;
+
+/// What comes of a piece of a batch. The states lie beside the steps, few as they are.
+struct Expanded<S> {
+    /// For each state its number, where its steps end, and what they have done.
+    states: Vec<(u32, usize, Marks)>,
+    steps: Vec<Step>,
+    /// The states to which the unseen steps lead, in order.
+    unseen: Vec<S>,
+}
+
+struct Step {
+    to: To,
+    is_fault: bool,
+}
+
+/// Where a step leads.
+enum To {
+    /// To a state that has a number.
+    Seen(u32),
+    /// To one that had none when its parent was expanded, with this fingerprint.
+    Unseen(u64),
+}
+
+/// A state that is expanded, when all that it leads to has numbers.
+struct Numbered {
+    index: u32,
+    steps: u64,
+    /// How many new states of the batch were found up to here.
+    found_up_to: usize,
+    marks: Marks,
+}
+
+/// A new state, judged.
+struct Judged {
+    violated: Violated,
+    agreement: Agreement,
+}
+
+impl<'a, S: Space> Search<'a, S> {
+    pub(super) fn new(
+        space: &'a S,
+        asked: &[Property],
+        limits: Limits,
+        report: &'a mut dyn FnMut(&Progress) -> bool,
+    ) -> Self {
+        Search {
+            space,
+            limits,
+            crew: Crew::new(limits.threads),
+            report,
+            stop_when_all_refuted: !asked.is_empty(),
+            open: asked.to_vec(),
+            visited: Visited::default(),
+            continuations: asked.contains(&Property::Converges).then(Continuations::default),
+            known: Known::default(),
+            marks: Marks::default(),
+            found: Vec::new(),
+            progress: Progress::default(),
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) fn explore(mut self) -> Exploration<S::Action> {
+        let stopped = self.run();
+        if stopped.is_none() {
+            self.decide_converges();
+        }
+        let found = std::mem::take(&mut self.found);
+        let rebuild = |(property, index)| (property, self.rebuild(index));
+        let refuted = found.into_iter().map(rebuild).collect();
+        Exploration {
+            progress: self.progress,
+            stopped,
+            elapsed: self.started.elapsed(),
+            refuted,
+            marks: self.marks,
+        }
+    }
+
+    fn run(&mut self) -> Option<Stopped> {
+        let initial = self.space.initial();
+        let mut layer: Layer<S> = Vec::new();
+        let (index, _) = self.visited.insert(fingerprint(&initial), u32::MAX);
+        layer.push((index, initial));
+        let judged = self.judge(&layer);
+        judged.into_iter().for_each(|judged| self.record(index, &judged));
+        while !layer.is_empty() {
+            let mut next: Layer<S> = Vec::new();
+            let mut left = layer.into_iter();
+            while left.len() > 0 {
+                let batch: Layer<S> = left.by_ref().take(BATCH).collect();
+                let waiting = left.len() + next.len();
+                if let Some(stopped) = self.explore_batch(batch, waiting as u64, &mut next) {
+                    return Some(stopped);
+                }
+            }
+            layer = next;
+            if !layer.is_empty() {
+                self.progress.depth += 1;
+            }
+        }
+        self.progress.queue = 0;
+        self.measure();
+        None
+    }
+
+    /// Expands some states and judges what is new, in parallel; then numbers and counts all of it in
+    /// order, as if they had been expanded one after the other.
+    fn explore_batch(
+        &mut self,
+        batch: Layer<S>,
+        waiting: u64,
+        next: &mut Layer<S>,
+    ) -> Option<Stopped> {
+        let mut unexpanded = batch.len() as u64;
+        let expanded = self.expand(batch);
+        let mut fresh: Layer<S> = Vec::new();
+        let mut numbered = Vec::new();
+        expanded.into_iter().for_each(|piece| self.number(piece, &mut fresh, &mut numbered));
+        let mut judged = self.judge(&fresh).into_iter();
+        let mut new = fresh.iter().map(|(index, _)| *index).zip(judged.by_ref()).peekable();
+        let mut found = 0;
+        for Numbered { index, steps, found_up_to, marks } in numbered {
+            unexpanded -= 1;
+            self.progress.generated += steps;
+            self.marks = self.marks.with(marks);
+            while let Some((index, judged)) = new.next_if(|_| found < found_up_to) {
+                found += 1;
+                self.record(index, &judged);
+            }
+            if let Some(stopped) = self.stop(index, waiting + unexpanded + found as u64) {
+                return Some(stopped);
+            }
+        }
+        next.extend(fresh);
+        None
+    }
+
+    fn expand(&self, batch: Layer<S>) -> Vec<Expanded<S::State>> {
+        let (space, visited) = (self.space, &self.visited);
+        self.crew.share(pieces(batch), |piece: Layer<S>| {
+            let mut expanded = Expanded { states: vec![], steps: vec![], unseen: vec![] };
+            for (index, state) in piece {
+                let mut marks = Marks::default();
+                for action in space.actions(&state) {
+                    let successor = space.step(&state, &action, &mut marks);
+                    let fingerprint = fingerprint(&successor);
+                    let seen = visited.find(fingerprint).map(To::Seen);
+                    let to = seen.unwrap_or_else(|| {
+                        expanded.unseen.push(successor);
+                        To::Unseen(fingerprint)
+                    });
+                    expanded.steps.push(Step { to, is_fault: space.is_fault(&action) });
+                }
+                expanded.states.push((index, expanded.steps.len(), marks));
+            }
+            expanded
+        })
+    }
+
+    /// Gives the unseen successors of a piece their numbers.
+    fn number(
+        &mut self,
+        expanded: Expanded<S::State>,
+        fresh: &mut Layer<S>,
+        numbered: &mut Vec<Numbered>,
+    ) {
+        let (mut unseen, mut begin) = (expanded.unseen.into_iter(), 0);
+        for (index, end, marks) in expanded.states {
+            for Step { to, is_fault } in &expanded.steps[begin..end] {
+                let to = match *to {
+                    To::Seen(to) => to,
+                    To::Unseen(fingerprint) => {
+                        let (to, is_new) = self.visited.insert(fingerprint, index);
+                        fresh.extend(unseen.next().filter(|_| is_new).map(|state| (to, state)));
+                        to
+                    }
+                };
+                if let Some(continuations) = self.continuations.as_mut().filter(|_| !is_fault) {
+                    continuations.leads_to(to);
+                }
+            }
+            if let Some(continuations) = &mut self.continuations {
+                continuations.expanded();
+            }
+            let steps = (end - begin) as u64;
+            numbered.push(Numbered { index, steps, found_up_to: fresh.len(), marks });
+            begin = end;
+        }
+    }
+
+    /// Judges new states.
+    fn judge(&mut self, fresh: &Layer<S>) -> Vec<Judged> {
+        let (space, open, known) = (self.space, &self.open, &self.known);
+        let asks_agreement = self.continuations.is_some();
+        let judge = |(_, state): &(u32, S::State), known: &mut Known| Judged {
+            violated: space.violated(state).with(space.violated_ahead(state, open, known)),
+            agreement: match asks_agreement {
+                true => space.agreement(state),
+                false => Agreement::Apart,
+            },
+        };
+        let piece = |piece: &[(u32, S::State)]| {
+            let mut known = known.fork();
+            let judged: Vec<Judged> = piece.iter().map(|state| judge(state, &mut known)).collect();
+            (judged, known)
+        };
+        let judged = self.crew.share(fresh.chunks(PIECE).collect(), piece);
+        let (judged, learned): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+        self.known.learn(learned);
+        judged.into_iter().flatten().collect()
+    }
+
+    /// Counts a new state, and keeps it as the first that violates a property if it is.
+    fn record(&mut self, index: u32, judged: &Judged) {
+        self.progress.unique += 1;
+        if let Some(continuations) = &mut self.continuations {
+            let agreement = judged.agreement;
+            self.progress.agreed += u64::from(agreement != Agreement::Apart);
+            self.progress.agreed_on_something += u64::from(agreement == Agreement::OnSomething);
+            continuations.found(agreement != Agreement::Apart);
+        }
+        let found = &mut self.found;
+        self.open.retain(|&property| {
+            if judged.violated.has(property) {
+                found.push((property, index));
+            }
+            !judged.violated.has(property)
+        });
+    }
+
+    /// Why to end after a state is expanded, if there is a reason; `queue` states wait.
+    fn stop(&mut self, index: u32, queue: u64) -> Option<Stopped> {
+        let nothing_left = self.open.is_empty() && self.marks.include(self.space.wanted());
+        if self.stop_when_all_refuted && nothing_left {
+            return Some(Stopped::AllRefuted);
+        }
+        let full = self.limits.states.is_some_and(|limit| self.progress.unique >= limit);
+        if !full && !u64::from(index).is_multiple_of(REPORT_EVERY) {
+            return None;
+        }
+        self.progress.queue = queue;
+        self.limit()
+    }
+
+    /// The space is exhausted: whether agreement can be reached from everywhere.
+    fn decide_converges(&mut self) {
+        let Some(continuations) = self.continuations.take() else {
+            return;
+        };
+        if let Some(index) = continuations.first_cut_off() {
+            self.found.push((Property::Converges, index));
+        }
+    }
+
+    fn limit(&mut self) -> Option<Stopped> {
+        self.measure();
+        let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
+        if over(self.limits.states, self.progress.unique) || self.visited.is_full() {
+            Some(Stopped::States)
+        } else if over(self.limits.memory_bytes, self.progress.memory_bytes) {
+            Some(Stopped::Memory)
+        } else if self.limits.time.is_some_and(|limit| self.started.elapsed() >= limit) {
+            Some(Stopped::Time)
+        } else if !(self.report)(&self.progress) {
+            Some(Stopped::Interrupted)
+        } else {
+            None
+        }
+    }
+
+    fn measure(&mut self) {
+        let layers = self.progress.queue * LAYER_BYTES_PER_STATE;
+        self.progress.visited_bytes = self.visited.bytes();
+        self.progress.known = self.known.len() as u64;
+        let graph = self.continuations.as_ref().map_or(0, Continuations::bytes);
+        let remembered = self.progress.visited_bytes + self.known.bytes() + graph;
+        self.progress.memory_bytes = remembered + layers + self.space.bytes();
+    }
+
+    /// The actions that lead from the start to a visited state.
+    fn rebuild(&self, index: u32) -> Vec<S::Action> {
+        let mut state = self.space.initial();
+        let mut trace = Vec::new();
+        for wanted in self.visited.path(index).into_iter().skip(1) {
+            let mut actions = self.space.actions(&state).into_iter();
+            let step = actions.find_map(|action| {
+                let next = self.space.step(&state, &action, &mut Marks::default());
+                (fingerprint(&next) == wanted).then_some((action, next))
+            });
+            let Some((action, next)) = step else {
+                unreachable!("a state steps the same way twice")
+            };
+            trace.push(action);
+            state = next;
+        }
+        trace
+    }
+}
+
+/// What one thread takes at a time.
+fn pieces<T>(batch: Vec<T>) -> Vec<Vec<T>> {
+    let mut left = batch.into_iter();
+    let piece = || Some(left.by_ref().take(PIECE).collect::<Vec<T>>());
+    std::iter::from_fn(piece).take_while(|piece| !piece.is_empty()).collect()
+}
