@@ -201,9 +201,12 @@ impl Report {
             };
             format!(", {orders} orders of operators, {gossips}, one at a time")
         });
+        let together = faults.total.map(|total| format!(", {total} faults of all kinds together"));
+        let together = together.unwrap_or_default();
         format!(
             "{} nodes, {} keys, {} clients with {steps} steps and one final read, {} crashes, \
-             {} drops, {} duplicates, {} premature timeouts, {} lost disks, {} partitions{changes}",
+             {} drops, {} duplicates, {} premature timeouts, {} lost disks, {} partitions\
+             {together}{changes}",
             scenario.cluster.nodes,
             self.model.plan().keys().len(),
             scenario.clients.len(),

@@ -22,6 +22,7 @@ pub use known::Known;
 pub use space::{Agreement, Marks, Space};
 
 use crate::scenario::Property;
+use crate::world::Spent;
 use search::Search;
 use std::num::NonZero;
 use std::time::Duration;
@@ -99,8 +100,11 @@ pub struct Exploration<A> {
     pub stopped: Option<Stopped>,
     /// How long it took.
     pub elapsed: Duration,
-    /// For each refuted property a shortest sequence of actions into a state that violates it.
+    /// For each refuted property a shortest sequence of actions into a state that violates it; of
+    /// [`explore_frontier`] one for each minimal set of faults that is enough, shortest first.
     pub refuted: Vec<(Property, Vec<A>)>,
+    /// The faults of each of these, if they were asked for.
+    pub spent: Vec<Spent>,
     /// What all steps together have done.
     pub marks: Marks,
 }
@@ -122,6 +126,17 @@ impl<A> Exploration<A> {
     pub fn hit_limit(&self) -> bool {
         !matches!(self.stopped, None | Some(Stopped::AllRefuted))
     }
+}
+
+/// Explores `space` to the end, for all that is enough to violate each property: sets of faults of
+/// which no part is enough. Nothing is left to find of a property that needs no fault.
+pub fn explore_frontier<S: Space>(
+    space: &S,
+    asked: &[Property],
+    limits: Limits,
+    report: &mut dyn FnMut(&Progress) -> bool,
+) -> Exploration<S::Action> {
+    Search::new(space, asked, limits, report).with_frontier().explore()
 }
 
 /// Explores `space`, judging `asked`. `report` is told now and then how it goes, and stops it by

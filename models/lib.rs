@@ -7,6 +7,7 @@
 //! | [`explore`] | the engine: breadth-first, shortest traces |
 //! | [`seal`] | hashing |
 //! | `stateright` | the same cluster as a Stateright model and as Stateright actors; the Explorer |
+//! | [`theorems`] | what a configuration promises, and all that is enough to break it |
 //! | [`trace`] | one run, told in text, JSON, Mermaid, SVG and ShiViz, and run again |
 
 pub mod check;
@@ -15,5 +16,6 @@ pub mod scenario;
 pub mod seal;
 #[cfg(feature = "stateright")]
 pub mod stateright;
+pub mod theorems;
 pub mod trace;
 pub mod world;

@@ -353,7 +353,7 @@ fn mistakes_can_be_taken_back() {
     cluster.obeyed(1, &["down", "n2", "--force"]);
     assert!(cluster.obeyed(1, &["status"]).contains("declared down"));
     let (_, said) = cluster.admin(1, &["down", "ghost"]);
-    assert!(said.contains("without ghost too few owners"), "{said}");
+    assert!(said.contains("ghost is only to join, and no data moves yet"), "{said}");
     cluster.obeyed(1, &["up", "n2"]);
     assert!(!cluster.obeyed(1, &["status"]).contains("declared down"));
     let started = Instant::now();
@@ -371,6 +371,29 @@ fn mistakes_can_be_taken_back() {
         let (code, said) = waits.join().unwrap();
         assert!(code == Some(1) && said.contains("the change was withdrawn"), "{said}");
     });
+    cluster.obeyed(0, &["clear"]);
+    // Who does not answer is waited for; whoever insists may wait.
+    cluster.obeyed(0, &["weight", "n0", "2"]);
+    cluster.kill(2);
+    cluster.obeyed(0, &["commit"]);
+    let (code, said) = cluster.admin(0, &["abort"]);
+    assert!(
+        code == Some(1) && said.contains("n2 does not answer, and a withdrawal waits"),
+        "{said}"
+    );
+    cluster.obeyed(0, &["abort", "--force"]);
+    assert!(cluster.obeyed(0, &["status"]).contains("withdrawn, waiting for"));
+    // Nor does anybody start with other settings than those that the cluster has changed under.
+    let mut config = cluster.configs[2].clone();
+    config.cluster.r = 1;
+    cluster.write_config(&config);
+    cluster.spawn(2, &[]);
+    assert!(!cluster.came_up(2));
+    assert!(cluster.log(2).contains("a cluster with another [cluster]"), "{}", cluster.log(2));
+    config.cluster.r = 2;
+    cluster.write_config(&config);
+    cluster.restart(2);
+    await_layout(&cluster, &[0, 1, 2], 3);
     cluster.obeyed(0, &["clear"]);
     // A joiner that goes by other settings is not let in.
     let joiner = cluster.start_joiner();

@@ -49,8 +49,8 @@ impl Continuations {
         self.ends.push(kept as u64);
     }
 
-    /// The first state that cannot reach agreement, once all are expanded.
-    pub(super) fn first_cut_off(self) -> Option<u32> {
+    /// The states that cannot reach agreement, once all are expanded.
+    pub(super) fn cut_off(self) -> Vec<u32> {
         let (starts, predecessors) = self.reversed();
         let mut reaches = self.agreed;
         let agreed = (0..).zip(&reaches).filter(|(_, reaches)| **reaches);
@@ -63,7 +63,8 @@ impl Continuations {
                 }
             }
         }
-        reaches.iter().position(|reaches| !reaches).map(|state| state as u32)
+        let all = (0..).zip(reaches);
+        all.filter(|(_, reaches)| !reaches).map(|(state, _)| state).collect()
     }
 
     /// The steps the other way round: where the predecessors of each state start, and all of them.

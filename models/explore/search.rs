@@ -9,7 +9,7 @@ use super::visited::Visited;
 use super::{Exploration, Limits, Progress, Stopped};
 use crate::scenario::Property;
 use crate::seal::fingerprint;
-use crate::world::Violated;
+use crate::world::{Spent, Violated};
 use std::time::Instant;
 
 /// States between two looks at the clock, the memory and two reports.
@@ -39,10 +39,19 @@ pub(super) struct Search<'a, S: Space> {
     continuations: Option<Continuations>,
     known: Known,
     marks: Marks,
-    /// Refuted properties and the number of the violating state.
-    found: Vec<(Property, u32)>,
+    found: Vec<Found>,
+    /// If all minimal sets of faults are wanted: those of each state by its number, as far as the
+    /// question speaks of what can follow it.
+    frontier: Option<Vec<Spent>>,
     progress: Progress,
     started: Instant,
+}
+
+/// A property is violated at a state with this number, after these faults.
+struct Found {
+    property: Property,
+    spent: Spent,
+    index: u32,
 }
 
 /// Whole states with their numbers.
@@ -82,6 +91,7 @@ struct Numbered {
 /// A new state, judged.
 struct Judged {
     violated: Violated,
+    spent: Spent,
     agreement: Agreement,
 }
 
@@ -104,9 +114,15 @@ impl<'a, S: Space> Search<'a, S> {
             known: Known::default(),
             marks: Marks::default(),
             found: Vec::new(),
+            frontier: None,
             progress: Progress::default(),
             started: Instant::now(),
         }
+    }
+
+    /// The same search for all minimal sets of faults.
+    pub(super) fn with_frontier(self) -> Self {
+        Search { frontier: Some(Vec::new()), ..self }
     }
 
     pub(super) fn explore(mut self) -> Exploration<S::Action> {
@@ -114,10 +130,11 @@ impl<'a, S: Space> Search<'a, S> {
         if stopped.is_none() {
             self.decide_converges();
         }
-        let found = std::mem::take(&mut self.found);
-        let rebuild = |(property, index)| (property, self.rebuild(index));
-        let refuted = found.into_iter().map(rebuild).collect();
+        let spent = self.found.iter().map(|found| found.spent).collect();
+        let rebuild = |found: &Found| (found.property, self.rebuild(found.index));
+        let refuted = self.found.iter().map(rebuild).collect();
         Exploration {
+            spent,
             progress: self.progress,
             stopped,
             elapsed: self.started.elapsed(),
@@ -244,6 +261,7 @@ impl<'a, S: Space> Search<'a, S> {
         let asks_agreement = self.continuations.is_some();
         let judge = |(_, state): &(u32, S::State), known: &mut Known| Judged {
             violated: space.violated(state).with(space.violated_ahead(state, open, known)),
+            spent: space.spent(state),
             agreement: match asks_agreement {
                 true => space.agreement(state),
                 false => Agreement::Apart,
@@ -269,13 +287,31 @@ impl<'a, S: Space> Search<'a, S> {
             self.progress.agreed_on_something += u64::from(agreement == Agreement::OnSomething);
             continuations.found(agreement != Agreement::Apart);
         }
-        let found = &mut self.found;
-        self.open.retain(|&property| {
+        if let Some(spent) = &mut self.frontier
+            && self.continuations.is_some()
+        {
+            spent.push(judged.spent);
+        }
+        for property in self.open.clone() {
             if judged.violated.has(property) {
-                found.push((property, index));
+                self.find(Found { property, spent: judged.spent, index });
             }
-            !judged.violated.has(property)
-        });
+        }
+    }
+
+    /// Notes that a property is violated, unless less is known to be enough. Shorter ways are found
+    /// first.
+    fn find(&mut self, new: Found) {
+        let is_new = |old: &Found| old.property != new.property || !old.spent.is_within(new.spent);
+        if self.found.iter().all(is_new) {
+            if self.frontier.is_none() || new.spent == Spent::default() {
+                self.open.retain(|property| *property != new.property);
+            }
+            let is_minimal =
+                |old: &Found| old.property != new.property || !new.spent.is_within(old.spent);
+            self.found.retain(is_minimal);
+            self.found.push(new);
+        }
     }
 
     /// Why to end after a state is expanded, if there is a reason; `queue` states wait.
@@ -297,8 +333,15 @@ impl<'a, S: Space> Search<'a, S> {
         let Some(continuations) = self.continuations.take() else {
             return;
         };
-        if let Some(index) = continuations.first_cut_off() {
-            self.found.push((Property::Converges, index));
+        let property = Property::Converges;
+        let cut_off = continuations.cut_off();
+        match self.frontier.take() {
+            None => cut_off.first().into_iter().for_each(|&index| {
+                self.found.push(Found { property, spent: Spent::default(), index });
+            }),
+            Some(spent) => cut_off.into_iter().for_each(|index| {
+                self.find(Found { property, spent: spent[index as usize], index });
+            }),
         }
     }
 
@@ -323,7 +366,8 @@ impl<'a, S: Space> Search<'a, S> {
         self.progress.visited_bytes = self.visited.bytes();
         self.progress.known = self.known.len() as u64;
         let graph = self.continuations.as_ref().map_or(0, Continuations::bytes);
-        let remembered = self.progress.visited_bytes + self.known.bytes() + graph;
+        let spent = self.frontier.as_ref().map_or(0, |spent| spent.capacity() * size_of::<Spent>());
+        let remembered = self.progress.visited_bytes + self.known.bytes() + graph + spent as u64;
         self.progress.memory_bytes = remembered + layers + self.space.bytes();
     }
 

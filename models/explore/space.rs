@@ -2,7 +2,7 @@
 
 use super::known::Known;
 use crate::scenario::Property;
-use crate::world::Violated;
+use crate::world::{Spent, Violated};
 use std::hash::Hash;
 
 /// Something to explore.
@@ -47,6 +47,11 @@ pub trait Space: Sync {
     /// Memory that the space itself takes to be faster, estimated, in bytes.
     fn bytes(&self) -> u64 {
         0
+    }
+
+    /// The faults that have led to a state.
+    fn spent(&self, _state: &Self::State) -> Spent {
+        Spent::default()
     }
 
     /// How far the replicas agree at a state. Where nobody says so, nobody agrees.

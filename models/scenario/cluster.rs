@@ -165,6 +165,8 @@ pub struct Faults {
     pub disk_losses: u8,
     /// Splits of the nodes in two sides that do not hear each other; healing is free.
     pub partitions: u8,
+    /// Faults of all kinds together, if there is a bound on that.
+    pub total: Option<u8>,
 }
 
 impl Faults {

@@ -34,6 +34,7 @@
 //!
 //! [faults]                     # total budgets
 //! crashes = 1                  # also: drops, duplicates, timeouts, disk-losses, partitions
+//! # total = 2                  # of all kinds together
 //!
 //! [expect]                     # without it every property is asked
 //! no-lost-write = "holds"      # or "refuted"

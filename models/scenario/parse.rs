@@ -42,7 +42,7 @@ const CLUSTER_KEYS: &[&str] = &[
 const CLIENT_KEYS: &[&str] = &["steps"];
 const MEMBERSHIP_KEYS: &[&str] = &["founders", "operators", "gossips"];
 const FAULT_KEYS: &[&str] =
-    &["crashes", "drops", "duplicates", "timeouts", "disk-losses", "partitions"];
+    &["crashes", "drops", "duplicates", "timeouts", "disk-losses", "partitions", "total"];
 
 /// Where each key belongs, for the one that was written elsewhere.
 const SCHEMA: &[(&str, &[&str])] = &[
@@ -308,6 +308,7 @@ fn faults(root: &Table<'_>, cluster: &Cluster) -> Result<Faults, ScenarioError> 
         timeouts: budget("timeouts")?,
         disk_losses: budget("disk-losses")?,
         partitions: budget("partitions")?,
+        total: table.bounded("total", 0, MAX_BUDGET)?,
     };
     faults.check(cluster).map_err(|problem| table.problem_with("partitions", problem))?;
     Ok(faults)

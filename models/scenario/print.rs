@@ -178,7 +178,8 @@ fn membership(scenario: &Scenario) -> Vec<Line> {
 fn faults(scenario: &Scenario) -> Vec<Line> {
     let faults = &scenario.faults;
     let later = |key, budget| Line { implied: budget == 0, ..plain(format!("{key} = {budget}")) };
-    vec![
+    let total = faults.total.map(|total| line(format!("total = {total}"), "of all kinds together"));
+    let each = [
         line("[faults]", "total budgets"),
         plain(format!("crashes = {}", faults.crashes)),
         plain(format!("drops = {}", faults.drops)),
@@ -186,7 +187,8 @@ fn faults(scenario: &Scenario) -> Vec<Line> {
         plain(format!("timeouts = {}", faults.timeouts)),
         later("disk-losses", faults.disk_losses),
         later("partitions", faults.partitions),
-    ]
+    ];
+    each.into_iter().chain(total).collect()
 }
 
 /// Nothing if nothing is expected: the file then asks every property.

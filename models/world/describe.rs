@@ -139,17 +139,8 @@ impl fmt::Display for Client {
 
 impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spent { crashes, drops, duplicates, timeouts, disk_losses, partitions } = self;
-        let kinds = [
-            (crashes, "crash"),
-            (drops, "drop"),
-            (duplicates, "duplicate"),
-            (timeouts, "timeout"),
-            (disk_losses, "lost disk"),
-            (partitions, "partition"),
-        ];
-        let spent = kinds.into_iter().filter(|(n, _)| **n > 0);
-        let spent: Vec<String> = spent.map(|(n, kind)| format!("{kind} x{n}")).collect();
+        let spent = self.kinds().into_iter().filter(|(_, times)| *times > 0);
+        let spent: Vec<String> = spent.map(|(kind, times)| format!("{kind} x{times}")).collect();
         f.write_str(if spent.is_empty() { "none" } else { "" })?;
         f.write_str(&spent.join(", "))
     }

@@ -2,7 +2,7 @@
 
 use super::ClusterModel;
 use super::action::Action;
-use super::state::{State, Violated};
+use super::state::{Spent, State, Violated};
 use crate::explore::{Agreement, Known, Marks, Space};
 use crate::scenario::{Mechanism, Property};
 use dynamo_protocol::door::{Effect, Ignored, Note};
@@ -75,6 +75,10 @@ impl Space for ClusterModel {
 
     fn bytes(&self) -> u64 {
         self.memo.bytes()
+    }
+
+    fn spent(&self, state: &State) -> Spent {
+        state.spent
     }
 
     fn agreement(&self, state: &State) -> Agreement {

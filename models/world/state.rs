@@ -154,9 +154,11 @@ impl Violated {
 }
 
 impl Spent {
-    /// Whether nothing of any kind was spent beyond `budget`, field by field, is left to check by
-    /// the caller: this is the budget with what was spent taken off.
+    /// The budget with what was spent taken off.
     pub fn left(self, budget: &Faults) -> Spent {
+        if budget.total.is_some_and(|total| self.total() >= total) {
+            return Spent::default();
+        }
         Spent {
             crashes: budget.crashes - self.crashes,
             drops: budget.drops - self.drops,
@@ -165,6 +167,30 @@ impl Spent {
             disk_losses: budget.disk_losses - self.disk_losses,
             partitions: budget.partitions - self.partitions,
         }
+    }
+}
+
+impl Spent {
+    /// How often each kind of fault happened, with its name.
+    pub fn kinds(self) -> [(&'static str, u8); 6] {
+        [
+            ("crash", self.crashes),
+            ("drop", self.drops),
+            ("duplicate", self.duplicates),
+            ("timeout", self.timeouts),
+            ("lost disk", self.disk_losses),
+            ("partition", self.partitions),
+        ]
+    }
+
+    /// Faults of all kinds together.
+    pub fn total(self) -> u8 {
+        self.kinds().iter().map(|(_, times)| times).sum()
+    }
+
+    /// Whether no kind of fault happened more often than in `other`.
+    pub fn is_within(self, other: Spent) -> bool {
+        self.kinds().iter().zip(other.kinds()).all(|((_, mine), (_, other))| *mine <= other)
     }
 }
 

@@ -84,8 +84,12 @@ enum Verb {
     Commit(plan::CommitArgs),
     /// Drop the plan
     Clear,
-    /// Withdraw the change under way, as long as no data moves
-    Abort,
+    /// Withdraw the change under way, as long as no data moves and every present member is there
+    Abort {
+        /// Even if a member does not answer
+        #[arg(long)]
+        force: bool,
+    },
     /// The change under way is not to wait for this member: it is down, and may stay so
     Down {
         /// Who is down
@@ -140,7 +144,7 @@ impl Admin {
             Verb::Plan => self.plan(),
             Verb::Commit(args) => self.commit(&args),
             Verb::Clear => self.clear(),
-            Verb::Abort => self.abort(),
+            Verb::Abort { force } => self.abort(force),
             Verb::Down { name, force } => self.down(&name, force),
             Verb::Up { name } => self.up(&name),
             Verb::Status => self.status(),

@@ -1,8 +1,8 @@
 //! `dynamo check`: scenarios in, verdicts out.
 
-mod progress;
-mod question;
-mod text;
+pub(super) mod progress;
+pub(super) mod question;
+pub(super) mod text;
 
 use super::say;
 use anyhow::Context as _;

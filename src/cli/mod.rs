@@ -25,6 +25,8 @@ mod replicas;
 mod ring;
 #[cfg(feature = "node")]
 mod status;
+#[cfg(feature = "check")]
+mod theorems;
 #[cfg(feature = "node")]
 mod torture;
 #[cfg(feature = "check")]
@@ -76,6 +78,9 @@ enum Verb {
     /// Kill and confuse a real cluster under load, then look for what it has lost
     #[cfg(feature = "node")]
     Torture(torture::TortureArgs),
+    /// Tell what configurations promise, and all that is enough to break it
+    #[cfg(feature = "check")]
+    Theorems(theorems::TheoremsArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
     /// Show the shortest counterexample of a property, step by step
@@ -107,6 +112,8 @@ impl Cli {
             Verb::Admin(args) => admin::run(args),
             #[cfg(feature = "node")]
             Verb::Torture(args) => torture::run(args),
+            #[cfg(feature = "check")]
+            Verb::Theorems(args) => theorems::run(args),
             Verb::Ring(args) => ring::run(args),
             #[cfg(feature = "check")]
             Verb::Trace(args) => trace::run(args),

@@ -65,6 +65,12 @@ pub enum NodeError {
     /// The disk holds objects of another versioning scheme.
     #[error("the data folder {0} holds {1} versions; set `versioning` to that, it cannot change")]
     WrongScheme(PathBuf, String),
+    /// The disk is of a cluster with other founders or settings.
+    #[error(
+        "the data folder {0} belongs to a cluster with another [cluster] or other [[nodes]]; set them as \
+         they were, they cannot change"
+    )]
+    WrongCluster(PathBuf),
     /// The disk is another node's.
     #[error("the data folder {folder} belongs to node {owner}, not to {node}; correct one of them")]
     WrongFolder {

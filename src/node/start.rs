@@ -51,7 +51,7 @@ pub(super) fn start(
     let mut node = Node::new(protocol.clone(), id, disk);
     let effects = node.handle(Input::Start(start));
     if effects.0.contains(&Effect::Note(Note::Ignored(Ignored::BadStart))) {
-        return Err(wrong_folder(config, &node));
+        return Err(wrong_folder(config, protocol, &node));
     }
     node.store_mut().commit()?;
     node.store_mut().flush()?;
@@ -88,11 +88,14 @@ fn warn_of_locked_out_sessions(node: &Node<Disk>) {
 }
 
 /// Why the core would not start on this disk.
-fn wrong_folder(config: &NodeConfig, node: &Node<Disk>) -> NodeError {
+fn wrong_folder(config: &NodeConfig, protocol: &Config, node: &Node<Disk>) -> NodeError {
     let folder = config.data.clone();
     let owner = match node.store().get(&RecordKey::Identity) {
         Some(Record::Identity { node: owner, versioning, .. }) if owner == node.id() => {
-            return NodeError::WrongScheme(folder, format!("{versioning:?}"));
+            return match versioning == protocol.versioning() {
+                true => NodeError::WrongCluster(folder),
+                false => NodeError::WrongScheme(folder, format!("{versioning:?}")),
+            };
         }
         Some(Record::Identity { node: owner, .. }) => {
             let known = config.nodes.iter().find(|member| member.node_id() == owner);

@@ -65,3 +65,7 @@ pub const MAX_LAYOUT_LEAD: u64 = 1 << 20;
 
 /// Tombstones that a node watches for others at a time.
 pub const MAX_WATCHED: usize = 4096;
+
+/// How often a member may be said to be down, and up again, in one change: hostile peers may say
+/// anything.
+pub const MAX_DECLARATIONS: u32 = 1 << 20;

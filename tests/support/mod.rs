@@ -205,7 +205,7 @@ impl Cluster {
         self.folder().join(format!("n{node}.log"))
     }
 
-    fn spawn(&mut self, node: usize, flags: &[&str]) {
+    pub fn spawn(&mut self, node: usize, flags: &[&str]) {
         let log = File::create(self.log_file(node)).unwrap();
         let config = self.folder().join(format!("n{node}.toml"));
         let child = Command::new(env!("CARGO_BIN_EXE_dynamo"))
@@ -220,7 +220,7 @@ impl Cluster {
         self.processes[node] = Some(child);
     }
 
-    fn came_up(&mut self, node: usize) -> bool {
+    pub fn came_up(&mut self, node: usize) -> bool {
         let mut client = self.client(node);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {

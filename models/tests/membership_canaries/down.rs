@@ -5,6 +5,8 @@ use crate::{World, has_reached, is_down, node};
 use dynamo_models::scenario::Mechanism;
 use dynamo_models::world::{Action, State};
 use dynamo_protocol::door::Timer;
+use dynamo_protocol::membership::{Membership, Stage};
+use dynamo_protocol::message::Message;
 
 /// n2 is down for good, and is to leave.
 const FOR_GOOD: &str = r#"
@@ -51,10 +53,10 @@ fn a_change_comes_to_its_end_without_a_node_only_if_it_is_declared_down() {
     }
 }
 
-/// n2 joins without hearing of it, and is an owner when it returns.
+/// n2 agrees to join and hears nothing more; it is an owner when it returns.
 const FORGOTTEN: &str = r#"
 format = 1
-title = "A node that has joined without hearing of it returns"
+title = "A node that has not heard how its join went on returns"
 reaches = ["layout-changed", "copy-dropped", "resynchronised"]
 [cluster]
 nodes = 3
@@ -73,13 +75,21 @@ read-your-writes = "holds"
 regular = "holds"
 "#;
 
-/// The put comes first, and n2 hears of nothing before the new layout is the present one.
+fn is_proposed(known: &Membership) -> bool {
+    known.change().is_some_and(|change| change.stage == Stage::Proposed)
+}
+
+/// The put comes first, and n2 hears of no data that moves before the new layout is the present one.
 fn without_telling_n2(state: &State, action: &Action) -> bool {
     match action {
         Action::Order { .. } => state.clients[0].done == 1,
-        Action::Fire { timer: Timer::Gossip(peer), .. } if *peer == node(2) => {
-            has_reached(state, 1)
+        Action::Fire { node: from, timer: Timer::Gossip(peer), .. } if *peer == node(2) => {
+            has_reached(state, 1) || crate::known(state, *from).is_some_and(|m| is_proposed(&m))
         }
+        Action::Deliver(envelope) if envelope.to == node(2) => match &envelope.message {
+            Message::News(news) => has_reached(state, 1) || is_proposed(news),
+            _ => true,
+        },
         Action::Call { node: asked, .. } if *asked == node(2) => {
             crate::known(state, node(2)).is_some_and(|m| m.version() == 1)
         }

@@ -78,7 +78,7 @@ read-repair ⇒ antientropy ⇒ 15: key `antientropy` is unknown in [cluster]: d
 read-repair ⇒ reaches ⇒ 15: key `reaches` is unknown in [cluster]: it belongs at the top of the file, above the first table
 schedule ⇒ shedule ⇒ 3: key `shedule` is unknown in the file: did you mean `schedule`?
 crashes = 1 ⇒ crash = 1 ⇒ 24: key `crash` is unknown in [faults]: did you mean `crashes`?
-drops = 2 ⇒ losses = 2 ⇒ 25: key `losses` is unknown in [faults]: use `crashes`, `drops`, `duplicates`, `timeouts`, `disk-losses` or `partitions`
+drops = 2 ⇒ losses = 2 ⇒ 25: key `losses` is unknown in [faults]: use `crashes`, `drops`, `duplicates`, `timeouts`, `disk-losses`, `partitions` or `total`
 drops = 2 ⇒ disk_losses = 2 ⇒ 25: key `disk_losses` is unknown in [faults]: did you mean `disk-losses`?
 drops = 2 ⇒ partition = 2 ⇒ 25: key `partition` is unknown in [faults]: did you mean `partitions`?
 drops = 2 ⇒ reap = "on" ⇒ 25: key `reap` is unknown in [faults]: it belongs in [cluster]

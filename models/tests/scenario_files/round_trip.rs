@@ -90,14 +90,15 @@ fn any_expect() -> impl Strategy<Value = Vec<(Property, Option<Expectation>)>> {
 
 fn any_scenario() -> impl Strategy<Value = Scenario> {
     let budgets = [0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET, 0..=MAX_BUDGET];
-    let faults = (budgets, 0..=MAX_BUDGET, 0..=MAX_BUDGET).prop_map(
-        |([crashes, drops, duplicates, timeouts], disk_losses, partitions)| Faults {
+    let faults = (budgets, 0..=MAX_BUDGET, 0..=MAX_BUDGET, option::of(0..=MAX_BUDGET)).prop_map(
+        |([crashes, drops, duplicates, timeouts], disk_losses, partitions, total)| Faults {
             crashes,
             drops,
             duplicates,
             timeouts,
             disk_losses,
             partitions,
+            total,
         },
     );
     // Quotes, backslashes, line ends and control characters more often than chance would have it.

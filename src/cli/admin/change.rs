@@ -87,9 +87,25 @@ impl Admin {
         self.done("the plan is dropped", "cleared")
     }
 
-    pub(super) fn abort(&self) -> Result<ExitCode> {
+    pub(super) fn abort(&self, force: bool) -> Result<ExitCode> {
+        let members = self.members()?;
+        for member in members.membership.current().members() {
+            let there = match member.address.parse() {
+                Ok(address) if !force => self.who_is_at(address)?,
+                _ => continue,
+            };
+            if there.is_none() {
+                bail!(
+                    "{} does not answer, and a withdrawal waits for every present member, even for one \
+                     declared down; bring it back first, with an empty disk if need be, or add --force",
+                    member.name
+                );
+            }
+        }
         self.tell(&Command::Abort)?;
-        self.done("the change is withdrawn as soon as every member has heard so", "aborted")
+        let text = "the change is withdrawn as soon as every member has heard so; the plan is still \
+                    staged where it was committed, `dynamo admin clear` drops it";
+        self.done(text, "aborted")
     }
 
     pub(super) fn down(&self, name: &str, force: bool) -> Result<ExitCode> {

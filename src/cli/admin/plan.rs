@@ -46,6 +46,9 @@ impl Plan {
         }
         let before = members.membership.current().clone();
         let after = planned_layout(members)?;
+        if after == before {
+            bail!("the plan changes nothing; drop it with `dynamo admin clear`");
+        }
         let (hash, moves) = (LayoutHash::of_layout(&after), moves(&before, &after));
         Ok(Plan { before, after, hash, moves })
     }

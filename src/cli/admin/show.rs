@@ -157,6 +157,7 @@ fn seems(status: &Status, members: &Members, member: &Member) -> &'static str {
         members.membership.change().is_some_and(|change| change.down().contains(&member.id));
     match member.id {
         _ if is_down => "declared down",
+        id if members.awaited.contains(&id) && !members.membership.current().has(id) => "to join",
         id if id == members.me.id => "up (asked)",
         id if status.suspects.contains(&id) => "suspect",
         _ => "up",

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// One line for all scenarios, and one for each that is being checked.
-pub(super) struct Meters {
+pub(crate) struct Meters {
     lines: MultiProgress,
     total: ProgressBar,
 }
 
 /// The line of one scenario.
-pub(super) struct Meter<'a> {
+pub(crate) struct Meter<'a> {
     meters: &'a Meters,
     line: ProgressBar,
     started: Instant,
@@ -25,15 +25,15 @@ pub(super) struct Meter<'a> {
 const REFRESH: Duration = Duration::from_millis(500);
 
 impl Meters {
-    pub(super) fn new(scenarios: usize) -> Meters {
+    pub(crate) fn new(scenarios: usize) -> Meters {
         let lines = MultiProgress::new();
-        let style = ProgressStyle::with_template("{pos}/{len} scenarios  {elapsed}")
-            .expect("a constant template");
+        let style =
+            ProgressStyle::with_template("{pos} of {len}  {elapsed}").expect("a constant template");
         let total = lines.add(ProgressBar::new(scenarios as u64).with_style(style));
         Meters { lines, total }
     }
 
-    pub(super) fn start(&self, name: &str) -> Meter<'_> {
+    pub(crate) fn start(&self, name: &str) -> Meter<'_> {
         let style = ProgressStyle::with_template("{prefix:.bold}  {msg}").expect("a constant");
         let line = self.lines.add(ProgressBar::new_spinner().with_style(style));
         line.set_prefix(name.to_string());
@@ -48,7 +48,7 @@ impl Meters {
 }
 
 impl Meter<'_> {
-    pub(super) fn show(&self, progress: &Progress) {
+    pub(crate) fn show(&self, progress: &Progress) {
         let now = self.started.elapsed().as_millis() as u64;
         let before = self.last_ms.load(Ordering::Relaxed);
         if now < before + REFRESH.as_millis() as u64 {
@@ -67,7 +67,7 @@ impl Meter<'_> {
         ));
     }
 
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         self.line.finish_and_clear();
         self.meters.total.inc(1);
     }

@@ -141,6 +141,7 @@ fn faults(text: &str) -> Result<Faults, String> {
     for part in text.split(',') {
         let (kind, count) = part.split_once('=').ok_or("write KIND=COUNT, as in crashes=1")?;
         let budget = match kind {
+            "total" => faults.total.insert(0),
             "crashes" => &mut faults.crashes,
             "drops" => &mut faults.drops,
             "duplicates" => &mut faults.duplicates,
@@ -150,7 +151,7 @@ fn faults(text: &str) -> Result<Faults, String> {
             _ => {
                 return Err(format!(
                     "{kind:?} is none of crashes, drops, duplicates, timeouts, disk-losses, \
-                     partitions"
+                     partitions, total"
                 ));
             }
         };

@@ -69,7 +69,7 @@ fn table(reports: &[(&Named, Report)]) -> Table {
 }
 
 /// A property's column.
-fn column(property: Property) -> &'static str {
+pub(crate) fn column(property: Property) -> &'static str {
     match property {
         Property::NoLostWrite => "lost",
         Property::UniqueDots => "dots",

@@ -17,9 +17,10 @@
 //! neither comes to its end.)
 //!
 //! A proposed change is withdrawn by one that leads back to the present layout. It takes the place
-//! of every other proposed one, and is at its end when all present members, declared down or not, are
-//! in it. From then on nobody can begin to move: a member that had begun would not be in it, and to
-//! whoever was only to join nobody in it listens.
+//! of every other proposed one, and goes on when all present members, declared down or not, are in it.
+//! From then on nobody can begin to move: a member that had begun would not be in it, and to whoever
+//! was only to join nobody in it listens. It is at its end when all have said so once more: who has lost
+//! its disk in between may have heard of the other change again, and begun.
 
 mod plan;
 
@@ -27,6 +28,7 @@ pub use plan::{Command, CommandError, Step, plan};
 
 use crate::config::Config;
 use crate::ids::NodeId;
+use crate::limits;
 use crate::ring::{Layout, Member};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -129,12 +131,14 @@ impl Change {
 
     /// Whether another change of `current` takes this one's place.
     fn gives_way_to(&self, other: &Change, current: &Layout) -> bool {
-        let rank =
-            |change: &Change| (change.layout == *current, LayoutHash::of_layout(&change.layout));
-        other.stage > self.stage
-            || (other.stage == self.stage
-                && self.stage == Stage::Proposed
-                && rank(other) > rank(self))
+        let leads_back = |change: &Change| change.layout == *current;
+        let rank = |change: &Change| (leads_back(change), LayoutHash::of_layout(&change.layout));
+        match (self.stage, other.stage) {
+            (Stage::Proposed, Stage::Proposed) => rank(other) > rank(self),
+            // Whoever has begun to move is waited for in vain.
+            (Stage::Moving, Stage::Moving) => leads_back(self),
+            (mine, other) => other > mine,
+        }
     }
 
     /// The farther of two changes of `current`; of different ones the one that the other gives way
@@ -199,6 +203,7 @@ impl Membership {
         let (phase, layout) = match &self.change {
             None => settled(),
             Some(change) => match change.stage {
+                _ if self.is_withdrawal() => settled(),
                 Stage::Proposed => settled(),
                 Stage::Moving => (Phase::Moving, LayoutHash::of_layout(&change.layout)),
                 Stage::Reading => (Phase::Reading, LayoutHash::of_layout(&change.layout)),
@@ -255,12 +260,12 @@ impl Membership {
     pub fn advance_without(&self, down: &BTreeSet<NodeId>) -> Membership {
         let Some(change) = &self.change else { return self.clone() };
         let (cluster, version) = (self.cluster, self.version + 1);
-        if self.is_withdrawal() {
-            let (current, absent) = (self.current.clone(), self.absent.clone());
-            return Membership::from(Plain { cluster, version, current, absent, change: None });
-        }
         let stage = match change.stage {
             Stage::Proposed => Stage::Moving,
+            Stage::Moving if self.is_withdrawal() => {
+                let (current, absent) = (self.current.clone(), self.absent.clone());
+                return Membership::from(Plain { cluster, version, current, absent, change: None });
+            }
             Stage::Moving => Stage::Reading,
             Stage::Reading => {
                 let current = change.layout.clone();
@@ -286,7 +291,8 @@ impl Membership {
     fn declare(&self, node: NodeId, down: bool) -> Membership {
         let change = self.change.clone().map(|mut change| {
             if change.down().contains(&node) != down {
-                *change.declared.entry(node).or_default() += 1;
+                let times = change.declared.entry(node).or_default();
+                *times = times.saturating_add(1);
             }
             change
         });
@@ -333,8 +339,13 @@ impl Membership {
         let Some(founding) = config.founding() else { return false };
         let strategy = founding.current().strategy();
         let fits = |layout: &Layout| layout.n() == config.n() && layout.strategy() == strategy;
+        let is_possible = |times: &u32| *times <= limits::MAX_DECLARATIONS;
+        let leads_back =
+            |change: &Change| change.stage < Stage::Reading && change.declared.is_empty();
         let is_sound = |change: &Change| {
-            fits(&change.layout) && (!self.is_withdrawal() || change.stage == Stage::Proposed)
+            fits(&change.layout)
+                && change.declared.values().all(is_possible)
+                && (!self.is_withdrawal() || leads_back(change))
         };
         fits(&self.current) && self.change.iter().all(is_sound)
     }

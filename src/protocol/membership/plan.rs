@@ -76,6 +76,9 @@ pub enum CommandError {
     /// The node does not take part in the change.
     #[error("the change under way does not wait for {0}")]
     NotAwaited(NodeId),
+    /// It may come with what it held long ago.
+    #[error("{0} is only to join, and no data moves yet; withdraw the change instead")]
+    Newcomer(NodeId),
     /// The node was not declared down.
     #[error("{0} was not declared down")]
     NotDown(NodeId),

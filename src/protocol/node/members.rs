@@ -220,7 +220,8 @@ impl<S: Store> Node<S> {
             // A copy that is to go must be gone before its key may come back to this node: what it
             // missed may have been deleted and forgotten meanwhile (bug B12).
             Phase::Settled => !self.is_settling(),
-            Phase::Reading => true,
+            // Nor does it end without what somebody has lost since, or fetches late.
+            Phase::Reading => self.is_whole(),
             // Whoever leaves gives away what it keeps for others.
             Phase::Moving => {
                 self.is_whole() && (!self.is_leaving() || self.homes().next().is_none())
@@ -336,6 +337,10 @@ impl<S: Store> Node<S> {
         }
         if !membership.members().any(|member| member.id == node) || self.rings.is_down(node) {
             return Err(CommandError::NotAwaited(node));
+        }
+        // It may have a disk of former times, and not have heard what of that was given up.
+        if self.view().phase == Phase::Settled && !membership.current().has(node) {
+            return Err(CommandError::Newcomer(node));
         }
         let without = membership.declare_down(node);
         match suffice(&self.config, &without, self.rings.current()) {

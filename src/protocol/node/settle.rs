@@ -58,7 +58,7 @@ impl<S: Store> Node<S> {
         let Some(first) = self.state.settling.take() else {
             return effects.ignore(Ignored::Stale);
         };
-        let again = self.settle_batch(&first, effects);
+        let again = self.settle_batch(&first, effects).into_iter().next().map(RecordKey::Object);
         self.state.settling = again.or(self.state.settling.take());
         if self.state.settling.is_some() {
             effects.set(Timer::Settle, Delay::Settle);
@@ -69,24 +69,26 @@ impl<S: Store> Node<S> {
     /// copy that is to go must not be there when the next layout gives the key back to this node.
     pub(super) fn settle_the_rest(&mut self, effects: &mut Effects) {
         while let Some(first) = self.state.settling.take() {
-            self.settle_batch(&first, effects);
+            for key in self.settle_batch(&first, effects) {
+                self.settle_object(&key, effects);
+            }
         }
     }
 
-    /// Puts a batch in order, from `first` on, and notes where the next one begins; the first object
-    /// that has to be looked at again.
-    fn settle_batch(&mut self, first: &RecordKey, effects: &mut Effects) -> Option<RecordKey> {
+    /// Puts a batch in order, from `first` on, and notes where the next one begins; the keys that have
+    /// to be looked at again.
+    fn settle_batch(&mut self, first: &RecordKey, effects: &mut Effects) -> Vec<Key> {
         let mut names: Vec<RecordKey> =
             self.to_settle(first).take(limits::SETTLE_BATCH + 1).collect();
         if names.len() > limits::SETTLE_BATCH {
             self.state.settling = names.pop();
         }
-        let mut again = None;
+        let mut again = Vec::new();
         for name in names {
             match name {
                 // Who has not answered yet may have to be sent it again: it begins here once more.
                 RecordKey::Object(key) if !self.owns(&key) && self.is_being_put(&key) => {
-                    again.get_or_insert(RecordKey::Object(key));
+                    again.push(key);
                 }
                 RecordKey::Object(key) => self.settle_object(&key, effects),
                 RecordKey::Hint { home, key } => self.settle_hint(home, &key, effects),

@@ -48,7 +48,9 @@ impl<S: Store> Node<S> {
         else {
             return None;
         };
-        if node != self.id || versioning != self.config.versioning() {
+        let founding = self.config.founding().map(|founding| founding.cluster());
+        let is_of_other = self.membership().is_some_and(|known| Some(known.cluster()) != founding);
+        if node != self.id || versioning != self.config.versioning() || is_of_other {
             return None;
         }
         if buffered {

@@ -263,7 +263,13 @@ fn a_withdrawal_wins_over_all_that_is_proposed_and_over_nothing_that_moves() {
         assert_eq!(moving.merge(&withdrawn), moving);
         assert_eq!(withdrawn.merge(&moving), moving);
     }
-    let after = withdrawn.advance();
+    // Who has begun to move has not agreed to it a second time.
+    let sealed = withdrawn.advance();
+    assert_eq!(sealed.view(), founding.view());
+    let moving = founding.propose(plans(founding.current())[0].clone()).advance();
+    assert_eq!(moving.merge(&sealed), moving);
+    assert_eq!(sealed.merge(&moving), moving);
+    let after = sealed.advance();
     assert_eq!((after.version(), after.current(), after.change()), (1, founding.current(), None));
     assert!(founding.view().is_before(&after.view()), "what is still proposed then is outdated");
 }
@@ -273,7 +279,9 @@ fn a_withdrawal_wins_over_all_that_is_proposed_and_over_nothing_that_moves() {
 fn whoever_is_absent_is_so_after_a_withdrawal() {
     let moving = Membership::founding(layout(3), &()).propose(layout(4)).advance();
     let moved = moving.declare_down(NodeId(1)).advance().advance();
-    assert!(moved.is_absent(NodeId(1)) && moved.withdraw().advance().is_absent(NodeId(1)));
+    assert!(
+        moved.is_absent(NodeId(1)) && moved.withdraw().advance().advance().is_absent(NodeId(1))
+    );
 }
 
 #[test]

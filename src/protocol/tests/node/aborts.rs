@@ -2,11 +2,14 @@
 
 use crate::common::*;
 use crate::town::*;
+use dynamo_protocol::config::Config;
 use dynamo_protocol::config::{FailureHandling, Quorum};
-use dynamo_protocol::door::{Ignored, Input, Note};
+use dynamo_protocol::door::{Effect, Ignored, Input, Note, Start};
 use dynamo_protocol::ids::NodeId;
-use dynamo_protocol::membership::{Command, CommandError, Membership, Step};
+use dynamo_protocol::membership::{Command, CommandError, Membership, Phase, Step};
+use dynamo_protocol::node::Node;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const ABORT: Command = Command::Abort;
 
@@ -24,6 +27,10 @@ fn ids(ids: &[u64]) -> BTreeSet<NodeId> {
 
 fn refuses(town: &Town, id: u64, command: &Command, why: &CommandError) {
     assert_eq!(town.node(id).check_command(command).as_ref(), Err(why));
+}
+
+fn others_config() -> Arc<Config> {
+    Town::new((2, 2, 2), 3, 3).config
 }
 
 /// (2,1,2) on three founders; n3 is proposed, and nobody has ever heard of it.
@@ -45,6 +52,10 @@ fn a_proposed_change_is_withdrawn_when_every_present_member_has_heard_so() {
     assert_eq!(town.node(0).awaited(), ids(&[1, 2]));
     town.gossip(0, 1);
     assert_eq!(town.node(0).awaited(), ids(&[2]));
+    town.gossip(0, 2);
+    assert_eq!(town.node(0).awaited(), ids(&[1, 2]), "once more");
+    assert_eq!(town.at(0), (0, Phase::Settled), "nothing moves");
+    town.gossip(0, 1);
     town.gossip(0, 2);
     let withdrawn = town.membership(0);
     assert_eq!((withdrawn.version(), withdrawn.change()), (1, None));
@@ -84,6 +95,15 @@ fn only_what_is_proposed_can_be_withdrawn_and_once() {
     assert!(notes(&effects).contains(&Note::Layout(moving.view())), "it was too late");
 }
 
+/// B12: what it holds of former times may have been deleted and forgotten by all others.
+#[test]
+fn a_newcomer_is_waited_for_until_it_has_heard_of_the_change() {
+    let mut town = ghost();
+    refuses(&town, 0, &down(3), &CommandError::Newcomer(NodeId(3)));
+    town.tell(0, 1, &town.membership(0).advance());
+    assert!(town.node(0).check_command(&down(3)).is_ok(), "it has confirmed it");
+}
+
 /// Nobody can tell a withdrawn change from another one by the version alone.
 #[test]
 fn whoever_has_missed_a_change_does_not_take_it_for_a_withdrawn_one() {
@@ -101,14 +121,14 @@ fn whoever_was_declared_down_may_be_waited_for_again() {
     refuses(&town, 0, &up(1), &CommandError::NotDown(NodeId(1)));
     town.take(0, Input::Operator(down(1)));
     assert_eq!(town.node(0).awaited(), ids(&[2, 3]));
-    refuses(&town, 0, &down(3), &CommandError::TooManyDown(NodeId(3)));
+    refuses(&town, 0, &down(2), &CommandError::TooManyDown(NodeId(2)));
     let without = town.membership(0);
     town.take(0, Input::Operator(up(1)));
     assert_eq!(town.node(0).awaited(), ids(&[1, 2, 3]));
     refuses(&town, 0, &up(1), &CommandError::NotDown(NodeId(1)));
     town.tell(0, 2, &without);
     assert_eq!(town.node(0).awaited(), ids(&[1, 2, 3]), "what was said last counts");
-    assert!(town.node(0).check_command(&down(3)).is_ok());
+    assert!(town.node(0).check_command(&down(2)).is_ok());
     town.take(0, Input::Operator(down(1)));
     town.tell(0, 1, &town.membership(0).advance());
     assert!(town.node(0).check_command(&up(1)).is_ok(), "while data moves it can still fetch");
@@ -132,6 +152,14 @@ fn nodes_that_go_by_other_settings_are_of_another_cluster() {
         let effects = town.tell(0, 1, &theirs.advance());
         assert_eq!(notes(&effects), [Note::Ignored(Ignored::OtherCluster)]);
         assert_eq!(town.membership(0), before);
+    }
+    // Nor does a node start on the disk of another cluster.
+    let disk = town.node(0).store().crashed();
+    for (config, starts) in [(others_config(), false), (town.config.clone(), true)] {
+        let mut node = Node::new(config, NodeId(0), disk.clone());
+        let effects = node.handle(Input::Start(Start::Restart { latest: BEFORE }));
+        let is_refused = effects.0.contains(&Effect::Note(Note::Ignored(Ignored::BadStart)));
+        assert_eq!(is_refused, !starts);
     }
     let config = (*town.config).clone();
     let again = config.with(FailureHandling { gossip: true, ..FailureHandling::default() });

@@ -140,12 +140,14 @@ fn down_are_at_most_so_many_that_nothing_can_be_lost() {
     town.take(0, Input::Operator(down(1)));
     refuses(&mut town, 0, down(2), &CommandError::TooManyDown(NodeId(2)));
     // A joiner owns nothing yet, but some key is to be n1's and n3's.
+    town.tell(0, 1, &town.membership(0).advance());
     refuses(&mut town, 0, down(3), &CommandError::TooManyDown(NodeId(3)));
     // With W = 1 the one that is down may be the only one that holds a write.
     let mut town = Town::new((2, 2, 1), 3, 4);
     town.order(0, vec![join(3)]);
     refuses(&mut town, 0, down(1), &CommandError::TooManyDown(NodeId(1)));
     // And the one that joins may be the only one that fetches it.
+    town.tell(0, 1, &town.membership(0).advance());
     refuses(&mut town, 0, down(3), &CommandError::TooManyDown(NodeId(3)));
     // One of two is not most of them.
     let mut town = Town::new((2, 1, 2), 2, 3);

@@ -254,6 +254,12 @@ fn two_that_end_a_change_with_and_without_a_node_agree_whoever_is_told_first() {
     for (id, from) in [(0, 1), (1, 0), (2, 0)] {
         town.tell(id, from, &reading);
     }
+    // They fetch what they own; nobody hears of more.
+    town.network.clear();
+    for (from, to) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+        town.fire(from, Timer::Exchange(NodeId(to)));
+        town.deliver_all();
+    }
     town.take(0, Input::Operator(Command::Down(NodeId(1))));
     town.hear_here(1, 0, gossip(&reading, true, false));
     town.hear_here(1, 2, gossip(&reading, true, false));

@@ -289,6 +289,18 @@ fn a_copy_that_is_to_go_is_gone_when_its_key_comes_back_to_a_node_that_is_not_wa
     assert!(!scene.town.node(0).is_whole(), "it is to fetch the key");
 }
 
+/// Who has lost what it fetched, or was declared down and is waited for after all, still fetches it.
+#[test]
+fn a_change_does_not_end_before_everybody_that_it_waits_for_is_whole() {
+    let mut scene = usual();
+    scene.town.tell(2, 0, &scene.reading);
+    assert!(!scene.town.node(2).is_whole() && !scene.town.node(2).has_done());
+    for from in [0, 1] {
+        scene.page(2, from, Vec::new());
+    }
+    assert!(scene.town.node(2).is_whole() && scene.town.node(2).has_done());
+}
+
 #[test]
 fn a_copy_that_a_put_under_way_needs_stays_for_so_long() {
     let mut scene = usual();

@@ -162,6 +162,15 @@ impl Town {
         self.take(id, Input::Operator(Command::Commit(hash)));
     }
 
+    /// A node loses its disk, and begins a new life.
+    pub(crate) fn lose_disk(&mut self, id: u64) {
+        self.hosts[id as usize].node = Node::new(self.config.clone(), NodeId(id), Disk::default());
+        let ambient = &mut self.hosts[id as usize].ambient;
+        ambient.epoch.0 += 1;
+        let incarnation = Incarnation(1000 * (id + 1) + ambient.epoch.0);
+        self.take(id, Input::Start(Start::Amnesia { incarnation, latest: BEFORE }));
+    }
+
     /// A node starts anew on the disk that a crash has left it.
     pub(crate) fn restart(&mut self, id: u64) -> Vec<Effect> {
         let disk = self.node(id).store().crashed();

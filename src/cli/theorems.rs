@@ -1,0 +1,138 @@
+//! `dynamo theorems`: what configurations promise.
+
+mod record;
+
+use super::check::progress::Meters;
+use super::check::question::duration;
+use super::check::text::column;
+use super::say;
+use anyhow::Context as _;
+use clap::Args;
+use comfy_table::{Table, presets};
+use dynamo_models::explore::{Limits, Progress};
+use dynamo_models::theorems::{Configuration, PROPERTIES, required};
+use record::{Known, Record};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dynamo theorems 322-strict-async                what (3,2,2) promises
+  dynamo theorems 322-strict-off 322-sloppy-off   side by side
+  dynamo theorems --resume theorems.jsonl         the whole table; run it again to go on
+  dynamo theorems 311-strict-off --print          print that world as a scenario file
+
+Each configuration lives in one small world: a client puts a key and gets it at another replica,
+another client gets it at two replicas. For each property the table shows all minimal sets of faults
+that break it, each with the length of a shortest counterexample. Exit codes: 0 the table is
+complete, 2 a limit or Ctrl-C came first, 64 bad usage or input.")]
+pub(crate) struct TheoremsArgs {
+    /// Configurations, as in 322-sloppy-async [default: the lecture's five (N,R,W), strict and
+    /// sloppy, with each kind of read repair]
+    #[arg(value_name = "NRW-QUORUM-REPAIR")]
+    configurations: Vec<Configuration>,
+    /// Most faults, of all kinds together
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
+    faults: u8,
+    /// Stop one exploration after this time, as in 30s, 5m or 1h; what fewer faults do is kept
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Keep what is found in this file, and do not look for it again
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Print one JSON object a line instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Print the table for reports/
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print the scenarios instead of exploring them
+    #[arg(long)]
+    print: bool,
+}
+
+pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
+    let asked = match args.configurations.is_empty() {
+        true => required().collect(),
+        false => args.configurations.clone(),
+    };
+    if args.print {
+        asked.iter().try_for_each(|one| say(one.scenario(args.faults).to_toml()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+    let mut known = Known::open(args.resume.as_deref())?;
+    let meters = Meters::new(asked.len());
+    let limits = Limits { time: args.timeout, ..Limits::default() };
+    let mut records = Vec::new();
+    for configuration in &asked {
+        let meter = meters.start(&configuration.to_string());
+        let record = match known.find(configuration, args.faults) {
+            Some(record) => record.clone(),
+            None => {
+                let mut report = |progress: &Progress| {
+                    meter.show(progress);
+                    !INTERRUPTED.load(Ordering::Relaxed)
+                };
+                let row = configuration.theorems(args.faults, limits, &mut report)?;
+                let record = Record::of(&row, args.faults);
+                if !INTERRUPTED.load(Ordering::Relaxed) {
+                    known.keep(&record)?;
+                }
+                record
+            }
+        };
+        meter.finish();
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            break;
+        }
+        if args.json {
+            let line = serde_json::to_string(&record).context("a record is JSON")?;
+            say(format_args!("{line}\n"))?;
+        }
+        records.push(record);
+    }
+    drop(meters);
+    if !args.json {
+        say(text(&records, args.faults, args.markdown))?;
+    }
+    let is_complete = records.len() == asked.len()
+        && records.iter().all(|record| record.is_complete(args.faults));
+    if records.len() < asked.len() {
+        eprintln!("interrupted: {} of {} configurations", records.len(), asked.len());
+    }
+    Ok(if is_complete { ExitCode::SUCCESS } else { 2.into() })
+}
+
+/// The table, and what its cells mean.
+fn text(records: &[Record], faults: u8, markdown: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(if markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING });
+    let columns = PROPERTIES.iter().map(|&property| column(property));
+    table.set_header(["configuration"].into_iter().chain(columns).chain(["states", "seconds"]));
+    for record in records {
+        let cells = record.theorems.iter().map(|theorem| theorem.cell(faults));
+        let counts = [record.states.to_string(), format!("{:.1}", record.seconds)];
+        let name = [record.configuration.clone()];
+        table.add_row(name.into_iter().chain(cells).chain(counts));
+    }
+    let legend = PROPERTIES.map(|property| format!("{} {property}", column(property))).join(", ");
+    let odds: f64 = records.iter().map(|record| record.odds).sum();
+    format!(
+        "{}\n\n{legend}\n\
+         holds: within the bounds, at most {faults} faults of all kinds together. Else each minimal set \
+         of faults that breaks it, with the length of a shortest counterexample: c crash, d drop, \
+         u duplicate, t premature timeout, l lost disk, p partition, 0 none; no part of a set is \
+         enough. With <N, or ?: a limit came first, and only fewer than N faults, or nothing, was explored \
+         to the end.\n\
+         Bounds: one key, one put, three gets, one final read; N nodes, one more where quorums are \
+         sloppy; contacts are pinned. Not covered: anti-entropy, deletes, buffered writes, changes of \
+         the layout, several keys, clocks that disagree. The odds that a hash collision hid a state: \
+         {odds:.0e}.\n",
+        table.trim_fmt()
+    )
+}

@@ -1,0 +1,161 @@
+//! What was found, as it is printed and kept.
+
+use anyhow::{Context as _, Result};
+use dynamo_models::theorems::{Configuration, Row, SOURCES, Theorem};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// A row of the table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Record {
+    pub(super) configuration: String,
+    /// Of what it was found: the sources, the scenario.
+    key: String,
+    /// Most faults that were tried.
+    faults: u8,
+    pub(super) theorems: Vec<Finding>,
+    pub(super) states: u64,
+    pub(super) seconds: f64,
+    pub(super) odds: f64,
+}
+
+/// A cell of the table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Finding {
+    property: String,
+    /// `holds`, `refuted`, or `inconclusive`.
+    verdict: String,
+    /// Up to how many faults all was explored, if any.
+    explored_faults: Option<u8>,
+    ways: Vec<Way>,
+}
+
+/// A minimal set of faults, and a shortest counterexample with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Way {
+    faults: BTreeMap<String, u8>,
+    actions: Vec<String>,
+}
+
+/// The letter of a kind of fault in a cell.
+const LETTERS: [(&str, char); 6] = [
+    ("crash", 'c'),
+    ("drop", 'd'),
+    ("duplicate", 'u'),
+    ("timeout", 't'),
+    ("lost disk", 'l'),
+    ("partition", 'p'),
+];
+
+impl Record {
+    pub(super) fn of(row: &Row, faults: u8) -> Record {
+        Record {
+            configuration: row.configuration.to_string(),
+            key: key(&row.configuration, faults),
+            faults,
+            theorems: row.theorems.iter().map(|theorem| Finding::of(theorem, faults)).collect(),
+            states: row.unique,
+            seconds: row.elapsed.as_secs_f64(),
+            odds: row.odds,
+        }
+    }
+
+    /// Whether no limit came first.
+    pub(super) fn is_complete(&self, faults: u8) -> bool {
+        self.theorems.iter().all(|theorem| theorem.explored_faults == Some(faults))
+    }
+}
+
+impl Finding {
+    fn of(theorem: &Theorem, faults: u8) -> Finding {
+        let ways = theorem.ways.iter().map(|way| Way {
+            faults: (way.spent.kinds().into_iter().filter(|(_, times)| *times > 0))
+                .map(|(kind, times)| (kind.to_string(), times))
+                .collect(),
+            actions: way.trace.iter().map(ToString::to_string).collect(),
+        });
+        let verdict = match theorem.total {
+            _ if !theorem.ways.is_empty() => "refuted",
+            Some(total) if total == faults => "holds",
+            _ => "inconclusive",
+        };
+        Finding {
+            property: theorem.property.to_string(),
+            verdict: verdict.into(),
+            explored_faults: theorem.total,
+            ways: ways.collect(),
+        }
+    }
+
+    /// In a few characters.
+    pub(super) fn cell(&self, faults: u8) -> String {
+        let ways = self.ways.iter().map(|way| {
+            let times = |kind: &str| usize::from(*way.faults.get(kind).unwrap_or(&0));
+            let letters = LETTERS.iter().map(|(kind, c)| c.to_string().repeat(times(kind)));
+            let letters: String = letters.collect();
+            let letters = if letters.is_empty() { "0" } else { &letters };
+            format!("{letters}:{}", way.actions.len())
+        });
+        let ways: Vec<String> = ways.collect();
+        let limit = match self.explored_faults {
+            Some(total) if total == faults => String::new(),
+            Some(total) => format!(" <{}", total + 1),
+            None => " ?".into(),
+        };
+        let found = if ways.is_empty() { "holds".into() } else { ways.join(" ") };
+        match self.explored_faults {
+            None => "?".into(),
+            Some(_) => found + &limit,
+        }
+    }
+}
+
+/// What a finding depends on.
+fn key(configuration: &Configuration, faults: u8) -> String {
+    let scenario = configuration.scenario(faults).content_hash();
+    format!("{}-{}", &SOURCES[..16], &scenario[..16])
+}
+
+/// Rows that were found before.
+pub(super) struct Known {
+    path: Option<PathBuf>,
+    records: Vec<Record>,
+}
+
+impl Known {
+    /// What a file holds; nothing if there is none yet.
+    pub(super) fn open(path: Option<&Path>) -> Result<Known> {
+        let Some(path) = path else { return Ok(Known { path: None, records: Vec::new() }) };
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        // A line that was cut off is found again.
+        let records = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok(Known { path: Some(path.into()), records })
+    }
+
+    /// What was found of a configuration by these sources.
+    pub(super) fn find(&self, configuration: &Configuration, faults: u8) -> Option<&Record> {
+        let key = key(configuration, faults);
+        self.records.iter().find(|record| record.key == key && record.is_complete(faults))
+    }
+
+    /// Keeps a row for the next time.
+    pub(super) fn keep(&mut self, record: &Record) -> Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let failed = || format!("cannot write {}", path.display());
+        let mut file: File =
+            OpenOptions::new().create(true).append(true).open(path).with_context(failed)?;
+        let line = serde_json::to_string(record).context("a record is JSON")?;
+        // On a line of its own, even if the one before was cut off.
+        write!(file, "\n{line}\n").with_context(failed)?;
+        self.records.push(record.clone());
+        Ok(())
+    }
+}
