@@ -49,7 +49,7 @@ impl ClusterModel {
     /// What all primaries hold of a key, if it is the same.
     fn agreed_on(&self, state: &State, key: &Key, member: &Node<Disk>) -> Option<Option<Record>> {
         let name = RecordKey::Object(key.clone());
-        let primaries = member.owners(key).iter();
+        let primaries = member.ring().preference_list(key).primaries().iter();
         let mut copies = primaries.map(|&node| state.host(node).disk().get(&name));
         let first = copies.next()?;
         copies.all(|copy| copy == first).then_some(first)

@@ -4,13 +4,11 @@ use super::counters::Counters;
 use crate::wire::status::{Digests, Members, Status};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::ids::{Key, NodeId};
-use dynamo_protocol::membership::Phase;
 use dynamo_protocol::merkle::{self, Hash};
 use dynamo_protocol::node::Node;
-use dynamo_protocol::ring::{Member, RangeId, Ring};
+use dynamo_protocol::ring::{Member, RangeId};
 use dynamo_protocol::store::{Record, RecordKey, Store, records_from};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The state of `node`. Reads all of its hints, and all of its objects if `digests` says so: fine
 /// for the some ten thousand of them that fit a test, a pause for a large store.
@@ -22,8 +20,8 @@ pub(super) fn of<S: Store>(
     faults: bool,
     counters: &Counters,
 ) -> Status {
-    let ring = ring(node, config);
-    let mine = ring.ranges().zip(0..).filter(|((_, list), _)| list.contains_primary(node.id()));
+    let mine =
+        node.ring().ranges().zip(0..).filter(|((_, list), _)| list.contains_primary(node.id()));
     // Empty ranges are named as well: not to hold what others hold is a difference.
     let mut ranges: BTreeMap<RangeId, Hash> =
         mine.map(|(_, range)| (RangeId(range), Hash::default())).collect();
@@ -36,7 +34,7 @@ pub(super) fn of<S: Store>(
                 ranges.entry(range).and_modify(|hash| *hash = root);
             }
         }
-        Digests::Objects => stored = Some(of_objects(node.store(), &ring, &mut ranges)),
+        Digests::Objects => stored = Some(of_objects(node, &mut ranges)),
     }
     let members = members(node, me);
     Status {
@@ -49,17 +47,6 @@ pub(super) fn of<S: Store>(
         stored,
         counters: counters.iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         members,
-    }
-}
-
-/// Who owns what in the layout that is to stay.
-fn ring<S: Store>(node: &Node<S>, config: &Config) -> Arc<Ring> {
-    let Some(membership) = node.membership() else { return config.ring().clone() };
-    let change = membership.change().filter(|_| node.view().phase != Phase::Settled);
-    match (change, membership.version()) {
-        (Some(change), _) => Arc::new(Ring::new(&change.layout)),
-        (None, 0) => config.ring().clone(),
-        (None, _) => Arc::new(Ring::new(membership.current())),
     }
 }
 
@@ -94,16 +81,12 @@ fn hints<S: Store>(store: &S) -> BTreeMap<NodeId, u64> {
 
 /// Puts a hash over each range's objects, in the order of their keys, into `ranges`. Counts these
 /// objects and the bytes of their values; those of other ranges are on their way out.
-fn of_objects<S: Store>(
-    store: &S,
-    ring: &Ring,
-    ranges: &mut BTreeMap<RangeId, Hash>,
-) -> (u64, u64) {
+fn of_objects<S: Store>(node: &Node<S>, ranges: &mut BTreeMap<RangeId, Hash>) -> (u64, u64) {
     let mut hashers: BTreeMap<RangeId, blake3::Hasher> = BTreeMap::new();
     let (mut count, mut bytes) = (0, 0);
-    for record in records_from(store, RecordKey::Object(Key::default())) {
+    for record in records_from(node.store(), RecordKey::Object(Key::default())) {
         let (RecordKey::Object(key), Record::Object(object)) = record else { break };
-        let range = ring.range_of(&key);
+        let range = node.ring().range_of(&key);
         if !ranges.contains_key(&range) {
             continue;
         }

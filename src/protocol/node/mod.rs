@@ -28,6 +28,7 @@ use crate::membership::View;
 use crate::merkle::Hash;
 use crate::message::{Answer, Message, Operation, Refusal, Request};
 use crate::quorum::Target;
+use crate::ring::Ring;
 use crate::store::{Record, RecordKey, Store, feed, feed_records};
 use crate::versions::Incarnation;
 use alloc::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
@@ -343,9 +344,9 @@ impl<S: Store> Node<S> {
         self.rings.owns(self.id, key)
     }
 
-    /// The top N of `key` in the layout that is to stay.
-    pub fn owners(&self, key: &Key) -> &[NodeId] {
-        self.rings.target().preference_list(key).primaries()
+    /// Who owns what in the layout that is to stay.
+    pub fn ring(&self) -> &Ring {
+        self.rings.target()
     }
 
     /// This node's name.
