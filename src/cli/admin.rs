@@ -6,13 +6,14 @@ mod plan;
 mod show;
 
 use super::connect::{NODES, TIMEOUT_MS, address, timeout_ms};
-use super::{fail, is_closed_output};
+use super::{fail, is_closed_output, say};
 use anyhow::{Context, Result, anyhow};
 use clap::Subcommand;
 use dynamo::wire::caller::{Caller, PING_TIMEOUT};
 use dynamo::wire::status::{Digests, Members, Status};
 use dynamo_protocol::membership::Command;
 use dynamo_protocol::ring::Member;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -30,7 +31,8 @@ Examples:
 Steps are staged at one node, --node; that node keeps the plan until it is committed or cleared. A
 commit proposes the planned layout to all members of the old and the new one; data moves while
 clients go on. A change waits for every member. If one is down and stays down, say so with
-`dynamo admin down NAME`; as long as no data moves, `dynamo admin abort` withdraws the change. Exit code 1 if a node refuses or does not answer.")]
+`dynamo admin down NAME`; as long as no data moves, `dynamo admin abort` withdraws the change. Exit
+code 1 if a node refuses or does not answer.")]
 pub(crate) struct AdminArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -189,14 +191,28 @@ impl Admin {
     /// How every member is, by what it says itself.
     fn everybody(&self, members: &Members) -> Result<Vec<(Member, Option<Status>)>> {
         let ask = |member: &Member| {
-            let address = member.address.parse();
-            let status = address.ok().map(|at| self.examine(at, Digests::Nothing)).transpose()?;
+            let status = self.examine_member(member)?;
             // Whoever else is there now speaks for itself only.
             let is_it =
                 |status: &Status| status.members.as_ref().is_some_and(|m| m.me.id == member.id);
-            Ok((member.clone(), status.flatten().filter(is_it)))
+            Ok((member.clone(), status.filter(is_it)))
         };
         members.membership.members().map(ask).collect()
+    }
+
+    /// How the node at a member's address is, whoever that is; `None` if nobody says.
+    fn examine_member(&self, member: &Member) -> Result<Option<Status>> {
+        let Ok(address) = member.address.parse() else { return Ok(None) };
+        self.examine(address, Digests::Nothing)
+    }
+
+    /// Prints the one or the other.
+    fn print(&self, json: &Value, text: &str) -> Result<ExitCode> {
+        match self.json {
+            true => say(format_args!("{json}\n"))?,
+            false => say(text)?,
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Tells the node what to do.

@@ -2,7 +2,6 @@
 
 use super::{Admin, find, member_called};
 use crate::cli::connect::address;
-use crate::cli::say;
 use anyhow::{Context, Result, bail};
 use dynamo::wire::status::{Digests, Members};
 use dynamo_protocol::ids::NodeId;
@@ -90,11 +89,7 @@ impl Admin {
     pub(super) fn abort(&self, force: bool) -> Result<ExitCode> {
         let members = self.members()?;
         for member in members.membership.current().members() {
-            let there = match member.address.parse() {
-                Ok(address) if !force => self.who_is_at(address)?,
-                _ => continue,
-            };
-            if there.is_none() {
+            if !force && self.examine_member(member)?.is_none() {
                 bail!(
                     "{} does not answer, and a withdrawal waits for every present member, even for one \
                      declared down; bring it back first, with an empty disk if need be, or add --force",
@@ -111,10 +106,8 @@ impl Admin {
     pub(super) fn down(&self, name: &str, force: bool) -> Result<ExitCode> {
         let members = self.members()?;
         let member = member_called(&members, name)?;
-        let there = match member.address.parse() {
-            Ok(address) if !force && members.membership.change().is_some() => {
-                self.who_is_at(address)?
-            }
+        let there = match members.membership.change() {
+            Some(_) if !force => self.examine_member(member)?.and_then(|status| status.members),
             _ => None,
         };
         if there.is_some_and(|there| there.me.id == member.id) {
@@ -137,11 +130,7 @@ impl Admin {
     }
 
     fn done(&self, text: &str, result: &str) -> Result<ExitCode> {
-        match self.json {
-            true => say(format_args!("{}\n", json!({ "result": result })))?,
-            false => say(format_args!("{text}\n"))?,
-        }
-        Ok(ExitCode::SUCCESS)
+        self.print(&json!({ "result": result }), &format!("{text}\n"))
     }
 
     /// The member of that name after all that is staged.

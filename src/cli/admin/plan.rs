@@ -4,7 +4,7 @@ use super::Admin;
 use super::change::planned_layout;
 use super::motion::{Changed, Move, changes, moves, ownership};
 use crate::cli::contexts::hex;
-use crate::cli::{say, tell};
+use crate::cli::tell;
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use dynamo::wire::status::{Digests, Members, Status};
@@ -74,11 +74,7 @@ impl Admin {
         let (status, members) = self.asked(Digests::Objects)?;
         let plan = Plan::of(&members)?;
         let estimate = estimate(&plan, &status, members.me.id);
-        match self.json {
-            true => say(format_args!("{}\n", as_json(&plan, estimate)))?,
-            false => say(text(&plan, estimate))?,
-        }
-        Ok(ExitCode::SUCCESS)
+        self.print(&as_json(&plan, estimate), &text(&plan, estimate))
     }
 
     pub(super) fn commit(&self, args: &CommitArgs) -> Result<ExitCode> {
@@ -94,8 +90,8 @@ impl Admin {
         self.tell(&Command::Commit(plan.hash))?;
         let version = members.membership.version() + 1;
         let Some(seconds) = args.wait else {
-            let text = format!("layout {version} {short} is proposed; see `dynamo admin status`");
-            return self.ended(json!({ "result": "proposed", "layout": long }), &text);
+            let text = format!("layout {version} {short} is proposed; see `dynamo admin status`\n");
+            return self.print(&json!({ "result": "proposed", "layout": long }), &text);
         };
         let deadline = started + Duration::from_secs(seconds);
         let (before, members) = (members, self.follow(version, deadline)?);
@@ -108,9 +104,10 @@ impl Admin {
             bail!("another plan was committed at the same time; yours is still staged");
         }
         let took = started.elapsed();
-        let text = format!("layout {version} {short} is settled after {:.1} s", took.as_secs_f64());
+        let text =
+            format!("layout {version} {short} is settled after {:.1} s\n", took.as_secs_f64());
         let took = took.as_millis() as u64;
-        self.ended(json!({ "result": "settled", "layout": long, "ms": took }), &text)
+        self.print(&json!({ "result": "settled", "layout": long, "ms": took }), &text)
     }
 
     /// Waits until the change to `version` has come to its end, and tells how far it is.
@@ -136,14 +133,6 @@ impl Admin {
             }
             sleep(LOOK_EVERY);
         }
-    }
-
-    fn ended(&self, json: Value, text: &str) -> Result<ExitCode> {
-        match self.json {
-            true => say(format_args!("{json}\n"))?,
-            false => say(format_args!("{text}\n"))?,
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

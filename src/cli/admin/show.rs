@@ -4,7 +4,6 @@ use super::Admin;
 use super::motion::ownership;
 use super::plan::{owned, table, waits_for};
 use crate::cli::contexts::hex;
-use crate::cli::say;
 use anyhow::Result;
 use dynamo::wire::status::{Digests, Members, Status};
 use dynamo_protocol::ids::NodeId;
@@ -59,9 +58,7 @@ impl Admin {
         let mut rows = table(["node", "address", "answers", "layout"]);
         let mut list = Vec::new();
         for member in members.membership.members() {
-            let address = member.address.parse().ok();
-            let status = address.map(|at| self.examine(at, Digests::Nothing)).transpose()?;
-            let its = status.flatten().and_then(|status| status.members);
+            let its = self.examine_member(member)?.and_then(|status| status.members);
             let cluster = members.membership.cluster();
             let answers = match &its {
                 None => "no",
@@ -140,14 +137,6 @@ impl Admin {
         }
         let text = if list.is_empty() { "no hints\n".into() } else { format!("{rows}\n") };
         self.print(&json!({ "hints": list }), &text)
-    }
-
-    fn print(&self, json: &Value, text: &str) -> Result<ExitCode> {
-        match self.json {
-            true => say(format_args!("{json}\n"))?,
-            false => say(text)?,
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
