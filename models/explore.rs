@@ -22,7 +22,6 @@ pub use known::Known;
 pub use space::{Agreement, Marks, Space};
 
 use crate::scenario::Property;
-use crate::world::Spent;
 use search::Search;
 use std::num::NonZero;
 use std::time::Duration;
@@ -103,8 +102,6 @@ pub struct Exploration<A> {
     /// For each refuted property a shortest sequence of actions into a state that violates it; of
     /// [`explore_frontier`] one for each minimal set of faults that is enough, shortest first.
     pub refuted: Vec<(Property, Vec<A>)>,
-    /// The faults of each of these, if they were asked for.
-    pub spent: Vec<Spent>,
     /// What all steps together have done.
     pub marks: Marks,
 }

@@ -110,7 +110,6 @@ impl Configuration {
             contact: Some(contact % self.n),
             quorum: None,
         };
-        let any = total;
         let nodes = match self.quorum {
             Quorum::Strict => self.n,
             Quorum::Sloppy => self.n + 1,
@@ -140,12 +139,12 @@ impl Configuration {
             ],
             membership: None,
             faults: Faults {
-                crashes: any,
-                drops: any,
-                duplicates: any,
-                timeouts: any,
-                disk_losses: any,
-                partitions: if nodes > 1 { any } else { 0 },
+                crashes: total,
+                drops: total,
+                duplicates: total,
+                timeouts: total,
+                disk_losses: total,
+                partitions: if nodes > 1 { total } else { 0 },
                 total: Some(total),
             },
             reaches: Vec::new(),
@@ -171,12 +170,11 @@ impl Configuration {
             elapsed: Duration::ZERO,
             odds: 0.0,
         };
-        for pass in [Pass::Main, Pass::History] {
-            let asked: Vec<Property> = PROPERTIES.into_iter().filter(|p| pass.judges(*p)).collect();
+        for with_history in [false, true] {
+            let asked: Vec<Property> = self.model(0, with_history)?.asked().collect();
             let mut theorems: Vec<Theorem> = asked.iter().copied().map(Theorem::unknown).collect();
             for total in 0..=most {
-                let model = ClusterModel::new(&self.scenario(total))?;
-                let model = if pass == Pass::History { model.with_history() } else { model };
+                let model = self.model(total, with_history)?;
                 let done = explore_frontier(&model, &asked, limits, report);
                 row.unique += done.progress.unique;
                 row.elapsed += done.elapsed;
@@ -184,25 +182,18 @@ impl Configuration {
                 if done.hit_limit() {
                     break;
                 }
-                theorems.iter_mut().for_each(|theorem| theorem.learn(total, &done));
+                theorems.iter_mut().for_each(|theorem| theorem.learn(total, &model, &done));
             }
             row.theorems.extend(theorems);
         }
         row.theorems.sort_by_key(|theorem| PROPERTIES.iter().position(|p| *p == theorem.property));
         Ok(row)
     }
-}
 
-/// `linearizable` needs an exploration of its own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    Main,
-    History,
-}
-
-impl Pass {
-    fn judges(self, property: Property) -> bool {
-        (property == Property::Linearizable) == (self == Pass::History)
+    /// The world with at most `total` faults; with the history for `linearizable`, without for all else.
+    fn model(&self, total: u8, with_history: bool) -> Result<ClusterModel, ModelError> {
+        let model = ClusterModel::new(&self.scenario(total))?;
+        Ok(if with_history { model.with_history() } else { model })
     }
 }
 
@@ -212,10 +203,14 @@ impl Theorem {
     }
 
     /// Takes over what an exploration of the whole space has found.
-    fn learn(&mut self, total: u8, done: &Exploration<Action>) {
-        let found = done.refuted.iter().zip(&done.spent);
-        let mine = found.filter(|((property, _), _)| *property == self.property);
-        self.ways = mine.map(|((_, trace), &spent)| Way { spent, trace: trace.clone() }).collect();
+    fn learn(&mut self, total: u8, model: &ClusterModel, done: &Exploration<Action>) {
+        let mine = done.refuted.iter().filter(|(property, _)| *property == self.property);
+        let way = |(_, trace): &(Property, Vec<Action>)| {
+            let step = |state, action: &Action| model.step(&state, action);
+            let spent = trace.iter().fold(model.initial(), step).spent;
+            Way { spent, trace: trace.clone() }
+        };
+        self.ways = mine.map(way).collect();
         self.ways.sort_by_key(|way| (way.spent.total(), way.trace.len()));
         self.total = Some(total);
     }

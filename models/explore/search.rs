@@ -130,11 +130,9 @@ impl<'a, S: Space> Search<'a, S> {
         if stopped.is_none() {
             self.decide_converges();
         }
-        let spent = self.found.iter().map(|found| found.spent).collect();
         let rebuild = |found: &Found| (found.property, self.rebuild(found.index));
         let refuted = self.found.iter().map(rebuild).collect();
         Exploration {
-            spent,
             progress: self.progress,
             stopped,
             elapsed: self.started.elapsed(),

@@ -211,7 +211,7 @@ impl ClusterModel {
         None
     }
 
-    /// The node handles what it is event; its effects take place in the same step.
+    /// Something happens to a node; what it does takes place in the same step.
     fn handle(
         &self,
         state: &mut State,

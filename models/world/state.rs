@@ -168,9 +168,7 @@ impl Spent {
             partitions: budget.partitions - self.partitions,
         }
     }
-}
 
-impl Spent {
     /// How often each kind of fault happened, with its name.
     pub fn kinds(self) -> [(&'static str, u8); 6] {
         [

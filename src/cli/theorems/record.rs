@@ -102,15 +102,11 @@ impl Finding {
             format!("{letters}:{}", way.actions.len())
         });
         let ways: Vec<String> = ways.collect();
-        let limit = match self.explored_faults {
-            Some(total) if total == faults => String::new(),
-            Some(total) => format!(" <{}", total + 1),
-            None => " ?".into(),
-        };
         let found = if ways.is_empty() { "holds".into() } else { ways.join(" ") };
         match self.explored_faults {
+            Some(total) if total == faults => found,
+            Some(total) => format!("{found} <{}", total + 1),
             None => "?".into(),
-            Some(_) => found + &limit,
         }
     }
 }
