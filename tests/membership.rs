@@ -157,20 +157,9 @@ fn assert_even(cluster: &Cluster, node: usize) {
     assert!(most - least <= 1, "{counts:?}");
 }
 
-#[test]
-fn a_cluster_grows_and_shrinks_under_load_and_loses_nothing() {
-    let mut cluster = Cluster::start(3, 3, 2, 2);
-    load_ballast(&cluster, 3);
-    let joiners: Vec<usize> = (0..3).map(|_| cluster.start_joiner()).collect();
-    let stop = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|me| {
-            let (nodes, stop) = (cluster.addresses(), stop.clone());
-            thread::spawn(move || work(me, nodes, &stop))
-        })
-        .collect();
-
-    for &joiner in &joiners {
+/// From three nodes to six, while one of the three is dead for a second, and to four.
+fn grow_and_shrink(cluster: &mut Cluster, joiners: &[usize]) {
+    for &joiner in joiners {
         let address = cluster.address(joiner).to_string();
         cluster.obeyed(0, &["join", &format!("n{joiner}"), &address]);
     }
@@ -184,33 +173,38 @@ fn a_cluster_grows_and_shrinks_under_load_and_loses_nothing() {
         let members = cluster.members(0).unwrap();
         members.membership.change().is_some_and(|change| change.stage == Stage::Moving)
     };
-    wait_until("data moves", || is_moving(&cluster));
+    wait_until("data moves", || is_moving(cluster));
     cluster.kill(1);
-    assert!(is_moving(&cluster), "a donor died too late");
+    assert!(is_moving(cluster), "a donor died too late");
     println!("a donor is killed after {:.1?}", started.elapsed());
     sleep(Duration::from_secs(1));
     cluster.restart(1);
     let back = Instant::now();
-    await_layout(&cluster, &[0, 1, 2, 3, 4, 5], 1);
+    await_layout(cluster, &[0, 1, 2, 3, 4, 5], 1);
     println!(
         "3 to 6 after {:.1?}, {:.1?} after the donor came back",
         started.elapsed(),
         back.elapsed()
     );
-    assert_even(&cluster, 3);
+    assert_even(cluster, 3);
 
     // Two leave; the operator asks one that stays, and one of those that came.
     cluster.obeyed(4, &["leave", "n0"]);
     cluster.obeyed(4, &["leave", "n3"]);
     let started = Instant::now();
     println!("{}", cluster.obeyed(4, &["commit", "--wait"]));
-    await_layout(&cluster, &[1, 2, 4, 5], 2);
+    await_layout(cluster, &[1, 2, 4, 5], 2);
     println!("6 to 4 after {:.1?}", started.elapsed());
-    assert_even(&cluster, 1);
+    assert_even(cluster, 1);
     sleep(Duration::from_secs(1));
-    stop.store(true, Ordering::SeqCst);
+}
 
-    let all: Vec<Done> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+#[test]
+fn a_cluster_grows_and_shrinks_under_load_and_loses_nothing() {
+    let mut cluster = Cluster::start(3, 3, 2, 2);
+    load_ballast(&cluster, 3);
+    let joiners: Vec<usize> = (0..3).map(|_| cluster.start_joiner()).collect();
+    let all = under_load(&mut cluster, CLIENTS, |cluster| grow_and_shrink(cluster, &joiners));
     assert_nothing_lost(&cluster, &[1, 2, 4, 5], &all);
     assert!(all.iter().all(|done| done.unanswered.is_empty()));
     // Who has left serves nobody, and says so.
