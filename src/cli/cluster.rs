@@ -25,7 +25,8 @@ Examples:
 
 With --data the cluster is there again the next time, with the same numbers; a node whose folder was
 erased meanwhile merges what the others hold. Nodes that have joined it with `dynamo admin join` are
-started by themselves, and once somebody has, --port stays as it is. Without --data the data goes when the cluster ends.
+started by themselves, and once somebody has, --port stays as it is. Without --data the data goes
+when the cluster ends.
 Ctrl-C ends it.")]
 pub(crate) struct ClusterArgs {
     /// Nodes [default: 5]

@@ -39,8 +39,9 @@ An address may be a host's name and a port. It is looked up whenever a node star
 find the same one.
 
 Also known: listen, allow-remote, request-timeout-ms, straggler-timeout-ms, handoff-ms, retry-ms,
-exchange-ms, reap-ms, flush-ms, gossip-ms, gossip, settle-ms; in [cluster] versioning, clock-limit, read-repair, strategy,
-partitions, tokens, quorum, handoff, anti-entropy, durability, reap; in [[nodes]] and [joiner] weight, zone; for
+exchange-ms, reap-ms, flush-ms, gossip-ms, gossip, settle-ms; in [cluster] versioning, clock-limit,
+read-repair, strategy, partitions, tokens, quorum, handoff, anti-entropy, durability, reap; in
+[[nodes]] and [joiner] weight, zone; for
 tests, in [faults] loss, duplicate, reorder, reorder-ms, seed, until-ms.
 Without --bootstrap an empty data folder is a lost disk: the node takes writes at once, and counts
 for reads once it has merged what the others hold.
