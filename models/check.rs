@@ -1,8 +1,8 @@
 //! A scenario's verdicts.
 
-use crate::explore::{Exploration, Limits, Marks, Progress, Stopped, explore};
+use crate::explore::{Coverage, Exploration, Limits, Marks, Progress, Stopped, explore};
 use crate::scenario::{Expectation, Mechanism, Property, Scenario};
-use crate::world::{Action, ClusterModel, ModelError};
+use crate::world::{Action, ClusterModel, Kind, ModelError};
 use std::time::Duration;
 
 /// What the exploration says of one property. Nothing is ever proved: `Holds` speaks of the stated
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub enum Verdict {
     /// True at every state within the bounds.
     Holds,
-    /// False after these actions, and after no shorter sequence.
+    /// False after these actions; after no shorter sequence if our own engine says so.
     Refuted(Vec<Action>),
     /// A limit came first.
     Inconclusive,
@@ -37,7 +37,7 @@ pub struct Report {
     pub main: Option<Exploration<Action>>,
     /// The pass of its own that judged `linearizable`, if asked: its states carry the history.
     pub history: Option<Exploration<Action>>,
-    /// The verdicts, in the order of the scenario.
+    /// The verdicts on what the engine can judge, in the order of the scenario.
     pub judgements: Vec<Judgement>,
 }
 
@@ -62,10 +62,20 @@ pub fn check(
     limits: Limits,
     report: &mut dyn FnMut(&Progress) -> bool,
 ) -> Result<Report, ModelError> {
+    check_by(scenario, |_| true, |model, asked| explore(model, asked, limits, report))
+}
+
+/// Checks a scenario by an engine that can judge some of the properties; `pass` explores one model
+/// for them.
+pub(crate) fn check_by(
+    scenario: &Scenario,
+    can_judge: impl Fn(Property) -> bool,
+    mut pass: impl FnMut(&ClusterModel, &[Property]) -> Exploration<Action>,
+) -> Result<Report, ModelError> {
     let model = ClusterModel::new(scenario)?;
     let mut pass = |model: &ClusterModel| {
-        let asked: Vec<Property> = model.asked().collect();
-        (!asked.is_empty()).then(|| explore(model, &asked, limits, report))
+        let asked: Vec<Property> = model.asked().filter(|&asked| can_judge(asked)).collect();
+        (!asked.is_empty()).then(|| pass(model, &asked))
     };
     let main = pass(&model);
     let history = pass(&model.clone().with_history());
@@ -74,7 +84,8 @@ pub fn check(
         let exploration = if linearizable { &history } else { &main };
         Judgement { property, verdict: verdict(exploration.as_ref(), property), expected }
     };
-    let judgements = scenario.expect.iter().map(judge).collect();
+    let judged = scenario.expect.iter().filter(|(property, _)| can_judge(*property));
+    let judgements = judged.map(judge).collect();
     model.forget_steps();
     Ok(Report { model, main, history, judgements })
 }
@@ -142,6 +153,24 @@ impl Report {
 
     fn marks(&self) -> Marks {
         self.passes().fold(Marks::default(), |all, pass| all.with(pass.marks))
+    }
+
+    /// The steps of each kind, in both passes. [`Kind`] has the numbers.
+    pub fn coverage(&self) -> Coverage {
+        self.passes().fold(Coverage::default(), |all, pass| all.with(pass.coverage))
+    }
+
+    /// The kinds of action that the scenario leaves room for and that were never taken, by name.
+    pub fn never_taken(&self) -> impl Iterator<Item = &'static str> {
+        let coverage = self.coverage();
+        let allowed = self.allowed();
+        allowed.filter(move |(kind, _)| coverage.of(*kind as u8).steps == 0).map(|(_, name)| name)
+    }
+
+    /// The kinds of action that the scenario leaves room for, with their names.
+    pub fn allowed(&self) -> impl Iterator<Item = (Kind, &'static str)> {
+        let allowed = |(kind, _): &(Kind, &str)| kind.is_allowed(self.model.scenario());
+        Kind::ALL.into_iter().filter(allowed)
     }
 
     /// Both passes together.

@@ -11,6 +11,7 @@
 //! `available-reads` by a search of the space's own from each state.
 
 mod continuations;
+mod coverage;
 mod crew;
 mod known;
 mod search;
@@ -18,6 +19,7 @@ mod space;
 mod visited;
 
 pub use continuations::cut_off;
+pub use coverage::{Coverage, KINDS, Taken};
 pub use known::Known;
 pub use space::{Agreement, Marks, Space};
 
@@ -104,6 +106,8 @@ pub struct Exploration<A> {
     pub refuted: Vec<(Property, Vec<A>)>,
     /// What all steps together have done.
     pub marks: Marks,
+    /// How many steps there were of each kind.
+    pub coverage: Coverage,
 }
 
 impl<A> Exploration<A> {

@@ -101,3 +101,74 @@ fn a_file_beside_settings_is_refused_and_only_what_was_given_is_named() {
     assert_eq!(code, Some(64));
     assert!(stderr.contains("--n <N>") && !stderr.contains("--versioning"), "{stderr}");
 }
+
+/// Stateright's checkers give the verdicts that ours gives, and say that their counterexamples are
+/// not the shortest and what they were not asked.
+#[test]
+fn stateright_gives_a_second_opinion() {
+    let flags = ["--property", "read-your-writes", "--property", "regular", "--json", "--engine"];
+    let json = |engine: &str| -> Value {
+        let (code, stdout, stderr) = run(&[QUESTION, &flags, &[engine]].concat());
+        assert_eq!(code, Some(0), "{engine}: {stderr}");
+        serde_json::from_str(&stdout).expect("one JSON object")
+    };
+    let verdicts = |line: &Value| -> Vec<(Value, Value)> {
+        let properties = line["properties"].as_array().expect("a list").iter();
+        properties.map(|p| (p["name"].clone(), p["verdict"].clone())).collect()
+    };
+    let ours = json("dynamo");
+    assert_eq!(ours["engine"], "dynamo");
+    assert_eq!(ours["properties"][1]["shortest"], true, "regular is refuted");
+    for engine in ["stateright-bfs", "stateright-dfs"] {
+        let theirs = json(engine);
+        assert_eq!(theirs["engine"], engine);
+        assert_eq!(theirs["properties"][1]["shortest"], false);
+        assert_eq!(theirs["coverage"], Value::Null);
+        assert_eq!(verdicts(&theirs), verdicts(&ours));
+        let flags = ["--engine", engine, "--property", "converges", "--property", "unique-dots"];
+        let (code, stdout, _) = run(&[QUESTION, &flags].concat());
+        assert_eq!(code, Some(0));
+        assert!(stdout.contains(&format!("Engine {engine}: converges,")), "{stdout}");
+        assert!(!stdout.contains("the shortest"), "{stdout}");
+    }
+}
+
+#[test]
+fn what_stateright_cannot_do_is_refused() {
+    for (flags, said) in [
+        ("--engine stateright-dfs --max-memory 1GiB", "use --max-states or --timeout"),
+        ("--engine stateright-bfs --coverage", "with --engine dynamo"),
+        ("--engine spin", "stateright-bfs"),
+    ] {
+        let flags: Vec<_> = flags.split(' ').collect();
+        let (code, _, stderr) = run(&[QUESTION, &flags].concat());
+        assert_eq!(code, Some(64), "{flags:?}: {stderr}");
+        assert!(stderr.contains(said), "{flags:?}: {stderr}");
+    }
+    let limited = ["--engine", "stateright-bfs", "--max-states", "10"];
+    let (code, stdout, _) = run(&[QUESTION, &limited].concat());
+    assert_eq!(code, Some(2), "{stdout}");
+    assert!(stdout.contains("inconclusive, the limit of states came first"), "{stdout}");
+}
+
+/// The table's sums are the counts of the JSON line, which has the same figures.
+#[test]
+fn coverage_is_told() {
+    let question = [QUESTION, &["--faults", "crashes=1"]].concat();
+    let (_, stdout, stderr) = run(&[&question[..], &["--json"]].concat());
+    let line: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stderr}"));
+    let taken = line["coverage"]["taken"].as_object().expect("kinds");
+    let steps: u64 = taken.values().map(|kind| kind["steps"].as_u64().expect("a count")).sum();
+    assert_eq!(Some(steps), line["generated"].as_u64());
+    let (_, stdout, _) = run(&[&question[..], &["--coverage"]].concat());
+    let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
+    let table: Vec<_> = stdout.lines().map(words).collect();
+    for (name, kind) in taken {
+        let row = [name.clone(), kind["steps"].to_string(), kind["new"].to_string()];
+        assert!(table.contains(&row.to_vec()), "{row:?}\n{stdout}");
+    }
+    let never = line["coverage"]["never_taken"].as_array().expect("a list");
+    let never: Vec<_> = never.iter().map(|name| name.as_str().expect("a name")).collect();
+    let never = if never.is_empty() { "none".into() } else { never.join(", ") };
+    assert!(stdout.contains(&format!("never taken: {never}\n")), "{stdout}");
+}

@@ -2,6 +2,7 @@
 //! by all threads; they are numbered and counted by one.
 
 use super::continuations::Continuations;
+use super::coverage::Coverage;
 use super::crew::Crew;
 use super::known::Known;
 use super::space::{Agreement, Marks, Space};
@@ -39,6 +40,7 @@ pub(super) struct Search<'a, S: Space> {
     continuations: Option<Continuations>,
     known: Known,
     marks: Marks,
+    coverage: Coverage,
     found: Vec<Found>,
     /// If all minimal sets of faults are wanted: those of each state by its number, as far as the
     /// question speaks of what can follow it.
@@ -69,6 +71,7 @@ struct Expanded<S> {
 struct Step {
     to: To,
     is_fault: bool,
+    kind: u8,
 }
 
 /// Where a step leads.
@@ -82,10 +85,20 @@ enum To {
 /// A state that is expanded, when all that it leads to has numbers.
 struct Numbered {
     index: u32,
-    steps: u64,
+    /// Where its steps end in the row of all steps of the batch.
+    taken_up_to: usize,
     /// How many new states of the batch were found up to here.
     found_up_to: usize,
     marks: Marks,
+}
+
+/// What comes of a batch, in order.
+struct Batch<S: Space> {
+    /// The new states.
+    fresh: Layer<S>,
+    states: Vec<Numbered>,
+    /// Of each step its kind, and whether it led to a new state.
+    taken: Vec<(u8, bool)>,
 }
 
 /// A new state, judged.
@@ -113,6 +126,7 @@ impl<'a, S: Space> Search<'a, S> {
             continuations: asked.contains(&Property::Converges).then(Continuations::default),
             known: Known::default(),
             marks: Marks::default(),
+            coverage: Coverage::default(),
             found: Vec::new(),
             frontier: None,
             progress: Progress::default(),
@@ -138,6 +152,7 @@ impl<'a, S: Space> Search<'a, S> {
             elapsed: self.started.elapsed(),
             refuted,
             marks: self.marks,
+            coverage: self.coverage,
         }
     }
 
@@ -178,15 +193,18 @@ impl<'a, S: Space> Search<'a, S> {
     ) -> Option<Stopped> {
         let mut unexpanded = batch.len() as u64;
         let expanded = self.expand(batch);
-        let mut fresh: Layer<S> = Vec::new();
-        let mut numbered = Vec::new();
-        expanded.into_iter().for_each(|piece| self.number(piece, &mut fresh, &mut numbered));
+        let mut batch = Batch { fresh: vec![], states: vec![], taken: vec![] };
+        expanded.into_iter().for_each(|piece| self.number(piece, &mut batch));
+        let Batch { fresh, states, taken } = batch;
         let mut judged = self.judge(&fresh).into_iter();
         let mut new = fresh.iter().map(|(index, _)| *index).zip(judged.by_ref()).peekable();
-        let mut found = 0;
-        for Numbered { index, steps, found_up_to, marks } in numbered {
+        let (mut found, mut counted) = (0, 0);
+        for Numbered { index, taken_up_to, found_up_to, marks } in states {
             unexpanded -= 1;
-            self.progress.generated += steps;
+            let taken = &taken[counted..taken_up_to];
+            counted = taken_up_to;
+            taken.iter().for_each(|&(kind, is_new)| self.coverage.count(kind, is_new));
+            self.progress.generated += taken.len() as u64;
             self.marks = self.marks.with(marks);
             while let Some((index, judged)) = new.next_if(|_| found < found_up_to) {
                 found += 1;
@@ -214,7 +232,11 @@ impl<'a, S: Space> Search<'a, S> {
                         expanded.unseen.push(successor);
                         To::Unseen(fingerprint)
                     });
-                    expanded.steps.push(Step { to, is_fault: space.is_fault(&action) });
+                    expanded.steps.push(Step {
+                        to,
+                        is_fault: space.is_fault(&action),
+                        kind: space.kind(&action),
+                    });
                 }
                 expanded.states.push((index, expanded.steps.len(), marks));
             }
@@ -223,23 +245,20 @@ impl<'a, S: Space> Search<'a, S> {
     }
 
     /// Gives the unseen successors of a piece their numbers.
-    fn number(
-        &mut self,
-        expanded: Expanded<S::State>,
-        fresh: &mut Layer<S>,
-        numbered: &mut Vec<Numbered>,
-    ) {
+    fn number(&mut self, expanded: Expanded<S::State>, batch: &mut Batch<S>) {
         let (mut unseen, mut begin) = (expanded.unseen.into_iter(), 0);
         for (index, end, marks) in expanded.states {
-            for Step { to, is_fault } in &expanded.steps[begin..end] {
-                let to = match *to {
-                    To::Seen(to) => to,
+            for Step { to, is_fault, kind } in &expanded.steps[begin..end] {
+                let (to, is_new) = match *to {
+                    To::Seen(to) => (to, false),
                     To::Unseen(fingerprint) => {
                         let (to, is_new) = self.visited.insert(fingerprint, index);
-                        fresh.extend(unseen.next().filter(|_| is_new).map(|state| (to, state)));
-                        to
+                        let state = unseen.next().filter(|_| is_new);
+                        batch.fresh.extend(state.map(|state| (to, state)));
+                        (to, is_new)
                     }
                 };
+                batch.taken.push((*kind, is_new));
                 if let Some(continuations) = self.continuations.as_mut().filter(|_| !is_fault) {
                     continuations.leads_to(to);
                 }
@@ -247,8 +266,12 @@ impl<'a, S: Space> Search<'a, S> {
             if let Some(continuations) = &mut self.continuations {
                 continuations.expanded();
             }
-            let steps = (end - begin) as u64;
-            numbered.push(Numbered { index, steps, found_up_to: fresh.len(), marks });
+            batch.states.push(Numbered {
+                index,
+                taken_up_to: batch.taken.len(),
+                found_up_to: batch.fresh.len(),
+                marks,
+            });
             begin = end;
         }
     }

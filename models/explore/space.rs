@@ -44,6 +44,11 @@ pub trait Space: Sync {
         false
     }
 
+    /// The kind of an action, below [`super::KINDS`]: what [`super::Coverage`] counts by.
+    fn kind(&self, _action: &Self::Action) -> u8 {
+        0
+    }
+
     /// Memory that the space itself takes to be faster, estimated, in bytes.
     fn bytes(&self) -> u64 {
         0

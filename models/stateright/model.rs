@@ -1,6 +1,6 @@
 //! The cluster model as a Stateright model.
 
-use crate::explore::Space;
+use super::checker::Judged;
 use crate::scenario::Property as Question;
 use crate::trace::{Trace, svg};
 use crate::world::{Action, ClusterModel, State};
@@ -49,26 +49,23 @@ impl Model for ClusterModel {
 }
 
 /// The properties asked that can be judged at a state as Stateright's, and [`EXPLORE_EVERYTHING`].
-pub(super) fn properties<M>(asked: impl Iterator<Item = Question>) -> Vec<Property<M>>
-where
-    M: Model + Space<State = <M as Model>::State>,
-{
+pub(super) fn properties<M: Judged>(asked: impl Iterator<Item = Question>) -> Vec<Property<M>> {
     asked
         .filter_map(|asked| Some(Property::always(asked.name(), condition(asked)?)))
         .chain([Property::always(EXPLORE_EVERYTHING, |_, _| true)])
         .collect()
 }
 
-type Condition<S> = fn(&S, &<S as Space>::State) -> bool;
+type Condition<M> = fn(&M, &<M as Model>::State) -> bool;
 
 /// Stateright takes functions that capture nothing: one for each property. None for those that speak
 /// of continuations: Stateright cannot decide AG EF, only our engine can.
-fn condition<S: Space>(property: Question) -> Option<Condition<S>> {
+fn condition<M: Judged>(property: Question) -> Option<Condition<M>> {
     macro_rules! holds {
         ($($Property:ident),*) => {
             match property {
-                $(Question::$Property => Some(|space, state| {
-                    !space.violated(state).has(Question::$Property)
+                $(Question::$Property => Some(|model, state| {
+                    !model.false_at(state).has(Question::$Property)
                 }),)*
                 Question::Converges | Question::AvailableWrites | Question::AvailableReads => None,
             }

@@ -2,6 +2,7 @@
 
 use super::ClusterModel;
 use super::action::Action;
+use super::kind::Kind;
 use super::state::{Spent, State, Violated};
 use crate::explore::{Agreement, Known, Marks, Space};
 use crate::scenario::{Mechanism, Property};
@@ -71,6 +72,10 @@ impl Space for ClusterModel {
 
     fn is_fault(&self, action: &Action) -> bool {
         action.is_fault()
+    }
+
+    fn kind(&self, action: &Action) -> u8 {
+        Kind::of(action) as u8
     }
 
     fn bytes(&self) -> u64 {

@@ -1,15 +1,17 @@
 //! `dynamo check`: scenarios in, verdicts out.
 
+pub(super) mod coverage;
 pub(super) mod progress;
 pub(super) mod question;
 pub(super) mod text;
 
 use super::say;
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dynamo_models::check::{Outcome, Report, check};
 use dynamo_models::explore::{Limits, Progress};
-use dynamo_models::scenario::{Scenario, Tier};
+use dynamo_models::scenario::{Property, Scenario, Tier};
+use dynamo_models::stateright::{self, Order};
 use progress::Meters;
 use question::Question;
 use std::num::NonZero;
@@ -31,6 +33,8 @@ Examples:
   dynamo check --n 3 --r 2 --w 2                  the standard two-client scenario, no file needed
   dynamo check --n 3 --r 1 --w 1 --nodes 4 --faults crashes=1,drops=1
   dynamo check --n 3 --r 2 --w 2 --print          print that scenario as a file to start from
+  dynamo check --engine stateright-dfs            a second opinion, by Stateright's own checker
+  dynamo check --coverage                         also how often each kind of action was taken
 
 Exit codes: 0 every verdict as expected, 1 some verdict differs, 2 inconclusive (a limit came
 first, or Ctrl-C), 64 bad usage or input.")]
@@ -40,6 +44,12 @@ pub(crate) struct CheckArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     question: Question,
+    /// Who explores: our own engine, or one of Stateright's checkers over the same model
+    #[arg(long, value_enum, default_value_t = Engine::Dynamo)]
+    engine: Engine,
+    /// Also print how many steps there were of each kind of action, and how many found a new state
+    #[arg(long)]
+    coverage: bool,
     /// Also run scenarios with `tier = "long"`
     #[arg(long)]
     all: bool,
@@ -63,6 +73,53 @@ pub(crate) struct CheckArgs {
     threads: Option<NonZero<usize>>,
 }
 
+/// Who explores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// Ours: breadth-first, shortest counterexamples
+    Dynamo,
+    /// Stateright's breadth-first checker, one thread a scenario
+    StaterightBfs,
+    /// Stateright's depth-first checker, one thread a scenario
+    StaterightDfs,
+}
+
+impl Engine {
+    /// Its name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Engine::Dynamo => "dynamo",
+            Engine::StaterightBfs => "stateright-bfs",
+            Engine::StaterightDfs => "stateright-dfs",
+        }
+    }
+
+    /// Stateright's checker, if it is one.
+    fn order(self) -> Option<Order> {
+        match self {
+            Engine::Dynamo => None,
+            Engine::StaterightBfs => Some(Order::BreadthFirst),
+            Engine::StaterightDfs => Some(Order::DepthFirst),
+        }
+    }
+
+    fn can_judge(self, property: Property) -> bool {
+        self == Engine::Dynamo || stateright::can_judge(property)
+    }
+
+    fn check(
+        self,
+        scenario: &Scenario,
+        limits: Limits,
+        report: &mut dyn FnMut(&Progress) -> bool,
+    ) -> anyhow::Result<Report> {
+        Ok(match self.order() {
+            None => check(scenario, limits, report)?,
+            Some(order) => stateright::check(scenario, order, limits, report)?,
+        })
+    }
+}
+
 /// A scenario and what to call it.
 struct Named {
     name: String,
@@ -70,6 +127,7 @@ struct Named {
 }
 
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    args.refuse_what_stateright_has_not()?;
     let scenarios = args.scenarios()?;
     if args.question.print {
         scenarios.iter().try_for_each(|named| say(named.scenario.to_toml()))?;
@@ -79,7 +137,10 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
     let reports = check_all(&scenarios, &args, &INTERRUPTED)?;
     if !args.json {
-        say(text::text(&reports))?;
+        say(text::text(&reports, args.engine))?;
+        if args.coverage {
+            say(coverage::text(&reports))?;
+        }
     }
     if reports.len() < scenarios.len() {
         eprintln!("interrupted: {} of {} scenarios checked", reports.len(), scenarios.len());
@@ -124,11 +185,11 @@ fn check_all<'a>(
                 meter.show(progress);
                 !stopped()
             };
-            let checked = check(&named.scenario, limits(place), &mut report);
+            let checked = args.engine.check(&named.scenario, limits(place), &mut report);
             meter.finish();
             let checked = checked.with_context(|| named.name.clone()).and_then(|report| {
                 if args.json && !failed.load(Ordering::Relaxed) {
-                    say(format_args!("{}\n", text::json(&named.name, &report)))?;
+                    say(format_args!("{}\n", text::json(&named.name, &report, args.engine)))?;
                 }
                 Ok(report)
             });
@@ -162,6 +223,21 @@ fn take<'a>(
 }
 
 impl CheckArgs {
+    fn refuse_what_stateright_has_not(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.engine == Engine::Dynamo || self.max_memory.is_none(),
+            "Stateright does not tell how much memory it takes: use --max-states or --timeout with \
+             --engine {}",
+            self.engine.name()
+        );
+        anyhow::ensure!(
+            self.engine == Engine::Dynamo || !self.coverage,
+            "Stateright does not tell which steps found a new state: use --coverage with --engine \
+             dynamo"
+        );
+        Ok(())
+    }
+
     /// The scenarios that the command line names.
     fn scenarios(&self) -> anyhow::Result<Vec<Named>> {
         if let Some(scenario) = self.question.scenario()? {

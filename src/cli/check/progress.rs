@@ -57,14 +57,14 @@ impl Meter<'_> {
         self.last_ms.store(now, Ordering::Relaxed);
         let known = self.last_unique.swap(progress.unique, Ordering::Relaxed);
         let rate = progress.unique.saturating_sub(known) * 1000 / (now - before);
-        self.line.set_message(format!(
-            "depth {}  {} states  {}/s  queue {}  {}",
-            progress.depth,
-            HumanCount(progress.unique),
-            HumanCount(rate),
-            HumanCount(progress.queue),
-            HumanBytes(progress.memory_bytes),
-        ));
+        let Progress { depth, unique, queue, memory_bytes, .. } = *progress;
+        let (states, rate) = (HumanCount(unique), HumanCount(rate));
+        let mut message = format!("depth {depth}  {states} states  {rate}/s");
+        // Stateright tells neither.
+        if memory_bytes > 0 {
+            message += &format!("  queue {}  {}", HumanCount(queue), HumanBytes(memory_bytes));
+        }
+        self.line.set_message(message);
     }
 
     pub(crate) fn finish(self) {

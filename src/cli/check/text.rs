@@ -1,6 +1,6 @@
 //! Reports as a table, as text and as JSON.
 
-use super::Named;
+use super::{Engine, Named, coverage};
 use comfy_table::{CellAlignment, Table, presets};
 use dynamo_models::check::{Judgement, Outcome, Report, Verdict};
 use dynamo_models::explore::Progress;
@@ -9,13 +9,13 @@ use dynamo_models::trace::{Trace, text};
 use serde_json::json;
 
 /// The table; the counterexamples too, if there is only one scenario or they surprise.
-pub(super) fn text(reports: &[(&Named, Report)]) -> String {
+pub(super) fn text(reports: &[(&Named, Report)], engine: Engine) -> String {
     let header = match reports {
         [(_, report)] => format!("{}\n\n", report.header()),
         _ => String::new(),
     };
-    let mut text =
-        format!("{header}{}\n\n{}\n{}\n", table(reports).trim_fmt(), legend(), summary(reports));
+    let (table, legend) = (table(reports).trim_fmt(), legend(engine));
+    let mut text = format!("{header}{table}\n\n{legend}\n{}\n", summary(reports));
     for (named, report) in reports {
         if let Some(limit) = report.limited_by() {
             text += &format!("{}: inconclusive, {limit} came first\n", named.name);
@@ -88,14 +88,28 @@ pub(crate) fn column(property: Property) -> &'static str {
 }
 
 /// What the columns and cells mean.
-fn legend() -> String {
+fn legend(engine: Engine) -> String {
     let names = Property::ALL.iter().map(|&p| format!("{} {p}", column(p)));
-    format!(
-        "{}\nholds: within the bounds of the scenario; a number: REFUTED, the shortest \
-         counterexample has so many steps;\n?: inconclusive, a limit came first; -: not asked; \
-         !: not what the scenario expects",
-        names.collect::<Vec<_>>().join(", ")
-    )
+    let names = names.collect::<Vec<_>>().join(", ");
+    let (which, unasked) = match engine {
+        Engine::Dynamo => ("the shortest counterexample has so many steps", ""),
+        _ => {
+            ("the counterexample that was met last, seldom a shortest, has so many steps", " here")
+        }
+    };
+    let mut legend = format!(
+        "{names}\nholds: within the bounds of the scenario; a number: REFUTED, {which};\n\
+         ?: inconclusive, a limit came first; -: not asked{unasked}; !: not what the scenario expects"
+    );
+    if engine != Engine::Dynamo {
+        let beyond = Property::ALL.iter().filter(|&&property| !engine.can_judge(property));
+        let beyond = beyond.map(|property| property.name()).collect::<Vec<_>>().join(", ");
+        legend += &format!(
+            "\nEngine {}: {beyond} speak of what can follow a state, which Stateright cannot judge",
+            engine.name()
+        );
+    }
+    legend
 }
 
 fn cell(report: &Report, property: Property) -> String {
@@ -128,7 +142,7 @@ fn summary(reports: &[(&Named, Report)]) -> String {
     )
 }
 
-/// Adds shortest counterexamples: of every refuted property, or only of those that surprise.
+/// Adds counterexamples: of every refuted property, or only of those that surprise.
 /// Properties with the same trace share one.
 fn counterexamples(named: &Named, report: &Report, all: bool, out: &mut String) {
     let mut shown = Vec::new();
@@ -145,7 +159,7 @@ fn counterexamples(named: &Named, report: &Report, all: bool, out: &mut String) 
 }
 
 /// One line of `--json`.
-pub(super) fn json(name: &str, report: &Report) -> serde_json::Value {
+pub(super) fn json(name: &str, report: &Report, engine: Engine) -> serde_json::Value {
     let property = |judgement: &Judgement| {
         let mut object = json!({
             "name": judgement.property.name(),
@@ -154,13 +168,16 @@ pub(super) fn json(name: &str, report: &Report) -> serde_json::Value {
         });
         if let Verdict::Refuted(trace) = &judgement.verdict {
             object["steps"] = trace.len().into();
+            object["shortest"] = (engine == Engine::Dynamo).into();
         }
         object
     };
     let scenario = report.model.scenario();
+    let unasked = scenario.expect.iter().filter(|(property, _)| !engine.can_judge(*property));
     let progress = report.main.as_ref().map(|pass| pass.progress).unwrap_or_default();
     json!({
         "scenario": name,
+        "engine": engine.name(),
         "title": scenario.title,
         "content_hash": scenario.content_hash(),
         "unique": report.unique(),
@@ -174,6 +191,8 @@ pub(super) fn json(name: &str, report: &Report) -> serde_json::Value {
         "agreed": progress.agreed,
         "agreed_on_something": progress.agreed_on_something,
         "unreached": report.unreached().map(Mechanism::name).collect::<Vec<_>>(),
+        "coverage": (engine == Engine::Dynamo).then(|| coverage::json(report)),
+        "not_asked_of_engine": unasked.map(|(property, _)| property.name()).collect::<Vec<_>>(),
         "properties": report.judgements.iter().map(property).collect::<Vec<_>>(),
     })
 }
