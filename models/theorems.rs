@@ -3,16 +3,18 @@
 //! of faults that are enough to break it.
 //!
 //! All configurations live in one small world ([`Configuration::scenario`]): one client writes a key
-//! and reads it back at another replica, another reads it at two replicas. Faults of any kind may
+//! and reads it back at another replica, another reads it at two replicas; or in the three worlds that
+//! lack one of the three gets ([`Configuration::worlds`]). Faults of any kind may
 //! happen, up to a total. What was spent on faults is part of a state, so that one exploration
 //! at the largest total answers for every smaller one too.
 
-use crate::explore::{Exploration, Limits, Progress, explore_frontier};
+use crate::explore::{Limits, Progress, explore_frontier};
+use crate::scenario::names::named;
 use crate::scenario::{
     Cluster, Durability, Faults, Op, Property, Quorum, ReadRepair, Scenario, Schedule, Step,
     Switch, Tier, Versioning,
 };
-use crate::world::{Action, ClusterModel, ModelError, Spent};
+use crate::world::{Action, ClusterModel, ModelError, Spent, State};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -55,8 +57,32 @@ pub const SOURCES: &str = env!("DYNAMO_SOURCES");
 pub struct Way {
     /// How often each kind of fault happens.
     pub spent: Spent,
-    /// A shortest sequence of actions with just these faults.
+    /// A sequence of actions with just these faults: a shortest one, if no order of steps was left
+    /// out, else one of which no single action can be left out.
     pub trace: Vec<Action>,
+}
+
+named! {
+    /// How many of the three gets of a world run together.
+    pub enum Gets: "number of gets", later [] {
+        /// Any two: three worlds, each without one of the gets, with a tenth of the states.
+        Two = "2",
+        /// All three, in one world.
+        Three = "3",
+    }
+}
+
+/// How hard to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Most faults, of all kinds together.
+    pub most: u8,
+    /// How many gets run together.
+    pub gets: Gets,
+    /// Whether orders of steps that make no difference are left out.
+    pub reductions: Switch,
+    /// Limits of each exploration.
+    pub limits: Limits,
 }
 
 /// What was found of one property.
@@ -152,15 +178,34 @@ impl Configuration {
         }
     }
 
-    /// Its theorems for up to `most` faults: first without faults, then with ever more, for as long as
-    /// `limits` allow. `report` is told now and then how it goes, and stops it by returning false.
+    /// The worlds in which its theorems are found: the one with all three gets, or three, each with
+    /// all but one of them.
+    pub fn worlds(&self, total: u8, gets: Gets) -> Vec<Scenario> {
+        let whole = self.scenario(total);
+        let steps = whole.clients.iter().enumerate();
+        let places =
+            steps.flat_map(|(client, steps)| (0..steps.len()).map(move |step| (client, step)));
+        let of_gets = places.filter(|&(client, step)| whole.clients[client][step].op == Op::Get);
+        let without = |(client, step): (usize, usize)| {
+            let mut world = whole.clone();
+            let left_out = world.clients[client].remove(step);
+            world.title = format!("{}, without c{client}'s {left_out}", whole.title);
+            world
+        };
+        match gets {
+            Gets::Three => vec![whole.clone()],
+            Gets::Two => of_gets.map(without).collect(),
+        }
+    }
+
+    /// Its theorems: first without faults, then with ever more, for as long as the limits allow.
+    /// `report` is told now and then how it goes, and stops it by returning false.
     ///
     /// # Errors
     /// If there cannot be such a cluster.
     pub fn theorems(
         &self,
-        most: u8,
-        limits: Limits,
+        effort: &Effort,
         report: &mut dyn FnMut(&Progress) -> bool,
     ) -> Result<Row, ModelError> {
         let mut row = Row {
@@ -171,18 +216,14 @@ impl Configuration {
             odds: 0.0,
         };
         for with_history in [false, true] {
-            let asked: Vec<Property> = self.model(0, with_history)?.asked().collect();
-            let mut theorems: Vec<Theorem> = asked.iter().copied().map(Theorem::unknown).collect();
-            for total in 0..=most {
-                let model = self.model(total, with_history)?;
-                let done = explore_frontier(&model, &asked, limits, report);
-                row.unique += done.progress.unique;
-                row.elapsed += done.elapsed;
-                row.odds += done.omission_odds();
-                if done.hit_limit() {
-                    break;
-                }
-                theorems.iter_mut().for_each(|theorem| theorem.learn(total, &model, &done));
+            let judged =
+                |property: &Property| (*property == Property::Linearizable) == with_history;
+            let asked = PROPERTIES.into_iter().filter(judged);
+            let mut theorems: Vec<Theorem> = asked.map(Theorem::unknown).collect();
+            for total in 0..=effort.most {
+                let models = self.models(total, effort.gets, with_history)?;
+                let Some(found) = row.explore(&models, &theorems, effort, report) else { break };
+                theorems.iter_mut().for_each(|theorem| theorem.learn(total, &found));
             }
             row.theorems.extend(theorems);
         }
@@ -190,10 +231,68 @@ impl Configuration {
         Ok(row)
     }
 
-    /// The world with at most `total` faults; with the history for `linearizable`, without for all else.
-    fn model(&self, total: u8, with_history: bool) -> Result<ClusterModel, ModelError> {
-        let model = ClusterModel::new(&self.scenario(total))?;
-        Ok(if with_history { model.with_history() } else { model })
+    /// The worlds with at most `total` faults; with the history for `linearizable`, without for all
+    /// else.
+    fn models(
+        &self,
+        total: u8,
+        gets: Gets,
+        with_history: bool,
+    ) -> Result<Vec<ClusterModel>, ModelError> {
+        let model = |world| {
+            let model = ClusterModel::new(&world)?;
+            Ok(if with_history { model.with_history() } else { model })
+        };
+        self.worlds(total, gets).into_iter().map(model).collect()
+    }
+}
+
+impl Row {
+    /// Explores worlds, and says what was found of each property; nothing if a limit came first.
+    /// What breaks without faults is not asked of further worlds.
+    fn explore(
+        &mut self,
+        models: &[ClusterModel],
+        theorems: &[Theorem],
+        effort: &Effort,
+        report: &mut dyn FnMut(&Progress) -> bool,
+    ) -> Option<Vec<(Property, Way)>> {
+        let mut found: Vec<(Property, Way)> = Vec::new();
+        for whole in models {
+            let needs_none = |property: Property| {
+                found.iter().any(|(broken, way)| *broken == property && way.spent.total() == 0)
+            };
+            let asked = theorems.iter().map(|theorem| theorem.property);
+            let asked: Vec<Property> = asked.filter(|&property| !needs_none(property)).collect();
+            if asked.is_empty() {
+                break;
+            }
+            let model = whole.clone();
+            let model = if effort.reductions.is_on() { model.reduced() } else { model };
+            let done = explore_frontier(&model, &asked, effort.limits, report);
+            model.forget_steps();
+            self.unique += done.progress.unique;
+            self.elapsed += done.elapsed;
+            self.odds += done.omission_odds();
+            if done.hit_limit() {
+                return None;
+            }
+            let refuted = done.refuted.into_iter();
+            found.extend(
+                refuted.map(|(property, trace)| (property, Way::of(whole, property, trace))),
+            );
+        }
+        Some(found)
+    }
+}
+
+impl Way {
+    /// What a counterexample spends, and what it needs.
+    fn of(whole: &ClusterModel, property: Property, trace: Vec<Action>) -> Way {
+        let trace = shortened(whole, property, trace);
+        let step = |state, action: &Action| whole.step(&state, action);
+        let spent = trace.iter().fold(whole.initial(), step).spent;
+        Way { spent, trace }
     }
 }
 
@@ -202,18 +301,49 @@ impl Theorem {
         Theorem { property, ways: Vec::new(), total: None }
     }
 
-    /// Takes over what an exploration of the whole space has found.
-    fn learn(&mut self, total: u8, model: &ClusterModel, done: &Exploration<Action>) {
-        let mine = done.refuted.iter().filter(|(property, _)| *property == self.property);
-        let way = |(_, trace): &(Property, Vec<Action>)| {
-            let step = |state, action: &Action| model.step(&state, action);
-            let spent = trace.iter().fold(model.initial(), step).spent;
-            Way { spent, trace: trace.clone() }
-        };
-        self.ways = mine.map(way).collect();
-        self.ways.sort_by_key(|way| (way.spent.total(), way.trace.len()));
+    /// Takes over what was found in all worlds: of each minimal set of faults the shortest way.
+    fn learn(&mut self, total: u8, found: &[(Property, Way)]) {
+        let mine = found.iter().filter(|(property, _)| *property == self.property);
+        let mut ways: Vec<Way> = mine.map(|(_, way)| way.clone()).collect();
+        ways.sort_by_key(|way| (way.spent.total(), way.trace.len()));
+        self.ways.clear();
+        for way in ways {
+            if !self.ways.iter().any(|less| less.spent.is_within(way.spent)) {
+                self.ways.push(way);
+            }
+        }
         self.total = Some(total);
     }
+}
+
+/// A counterexample without the actions that it does not need, each by itself.
+fn shortened(model: &ClusterModel, property: Property, mut trace: Vec<Action>) -> Vec<Action> {
+    // Whether agreement is out of reach would take a search after each of them.
+    if property.is_about_continuations() {
+        return trace;
+    }
+    let mut place = 0;
+    while place < trace.len() {
+        let mut shorter = trace.clone();
+        let is_fault = shorter.remove(place).is_fault();
+        match !is_fault && refutes(model, property, &shorter) {
+            // What was needed only by what is gone now comes before it.
+            true => (trace, place) = (shorter, 0),
+            false => place += 1,
+        }
+    }
+    trace
+}
+
+/// Whether these actions are possible one after the other, and the last leads into a state that
+/// violates the property.
+fn refutes(model: &ClusterModel, property: Property, trace: &[Action]) -> bool {
+    let step = |state: State, action: &Action| {
+        let possible = model.actions(&state).contains(action);
+        possible.then(|| model.step(&state, action))
+    };
+    let last = trace.iter().try_fold(model.initial(), step);
+    last.is_some_and(|state| state.violated.has(property))
 }
 
 impl fmt::Display for Configuration {

@@ -48,7 +48,7 @@ mod cluster;
 mod error;
 mod mechanism;
 mod membership;
-mod names;
+pub(crate) mod names;
 mod parse;
 mod print;
 mod properties;

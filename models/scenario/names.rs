@@ -47,10 +47,10 @@ macro_rules! named {
         }
     };
 }
-pub(super) use named;
+pub(crate) use named;
 
 /// What to say of `text`, which names none of `known`: `later` are the names that will exist.
-pub(super) fn unknown(what: &str, text: &str, known: &[&str], later: &[&str]) -> Problem {
+pub(crate) fn unknown(what: &str, text: &str, known: &[&str], later: &[&str]) -> Problem {
     if later.contains(&text) {
         return Problem::new(
             format!("{what} `{text}` is not available yet"),

@@ -2,8 +2,10 @@
 
 use dynamo_models::check::{Verdict, check};
 use dynamo_models::explore::Limits;
-use dynamo_models::scenario::{Faults, Property};
-use dynamo_models::theorems::{Configuration, LECTURE, PROPERTIES, Row, required};
+use dynamo_models::scenario::{Faults, Property, Quorum, Switch};
+use dynamo_models::theorems::{
+    Configuration, Effort, Gets, LECTURE, PROPERTIES, Row, Theorem, required,
+};
 use dynamo_models::world::Spent;
 use std::collections::BTreeSet;
 
@@ -12,7 +14,8 @@ const MOST: u8 = 2;
 
 fn row(name: &str, limits: Limits) -> Row {
     let configuration: Configuration = name.parse().expect("a configuration");
-    configuration.theorems(MOST, limits, &mut |_| true).expect("a cluster")
+    let effort = Effort { most: MOST, gets: Gets::Three, reductions: Switch::Off, limits };
+    configuration.theorems(&effort, &mut |_| true).expect("a cluster")
 }
 
 /// All sets of at most [`MOST`] faults.
@@ -119,5 +122,37 @@ fn configurations_have_names() {
         ["322", "322-strict", "32-strict-off", "342-strict-off", "322-weak-off", "3x2-strict-off"]
     {
         assert!(bad.parse::<Configuration>().is_err(), "{bad}");
+    }
+}
+
+/// The worlds with two gets each find all that the one with three finds.
+#[test]
+fn two_gets_together_are_as_good_as_three() {
+    let found = |configuration: &Configuration, gets| {
+        let (reductions, limits) = (Switch::On, Limits::default());
+        let effort = Effort { most: 1, gets, reductions, limits };
+        let row = configuration.theorems(&effort, &mut |_| true).expect("a cluster");
+        let ways =
+            |theorem: &Theorem| theorem.ways.iter().map(|way| way.spent.to_string()).collect();
+        let ways: Vec<BTreeSet<String>> = row.theorems.iter().map(ways).collect();
+        (ways, row.unique)
+    };
+    let sizes = [(2, 1, 1), (2, 1, 2), (2, 2, 1), (2, 2, 2)];
+    let strict = required().filter(|one| one.quorum == Quorum::Strict && (one.r, one.w) == (2, 2));
+    for one in strict {
+        for (n, r, w) in sizes {
+            let configuration = Configuration { n, r, w, ..one };
+            let [(two, fewer), (three, more)] =
+                [Gets::Two, Gets::Three].map(|gets| found(&configuration, gets));
+            for ((property, two), three) in PROPERTIES.iter().zip(two).zip(three) {
+                // A get repairs, and so it can be what brings agreement: with one less of them more
+                // is left undone.
+                match property {
+                    Property::Converges => assert!(three.is_subset(&two), "{configuration}"),
+                    _ => assert_eq!(two, three, "{configuration}, {property}"),
+                }
+            }
+            println!("{configuration}: {fewer} states, {more} with three gets");
+        }
     }
 }

@@ -5,6 +5,7 @@
 mod action;
 mod agree;
 mod ahead;
+mod ample;
 mod client;
 mod describe;
 mod disk;
@@ -56,6 +57,8 @@ pub struct ClusterModel {
     config: Arc<Config>,
     plan: Arc<Plan>,
     with_history: bool,
+    /// Whether orders of steps that make no difference are left out.
+    reduced: bool,
     /// Shared by all clones: they have one configuration.
     memo: Arc<Memo>,
     views: Arc<Views>,
@@ -80,7 +83,8 @@ impl ClusterModel {
         let config = Arc::new(config(scenario, &plan.keys()[0])?);
         let scenario = Arc::new(scenario.clone());
         let (plan, memo, views) = (Arc::new(plan), Arc::default(), Arc::default());
-        Ok(ClusterModel { scenario, config, plan, with_history: false, memo, views })
+        let (with_history, reduced) = (false, false);
+        Ok(ClusterModel { scenario, config, plan, with_history, reduced, memo, views })
     }
 
     /// The same cluster with the whole history in its state, to judge `linearizable`.
@@ -139,8 +143,12 @@ impl ClusterModel {
         }
     }
 
-    /// Everything that can happen next, in a fixed order.
+    /// Everything that can happen next, in a fixed order; of a reduced cluster as much of it as is
+    /// enough.
     pub fn actions(&self, state: &State) -> Vec<Action> {
+        if let Some(action) = self.ample(state) {
+            return vec![action];
+        }
         let mut actions = Vec::new();
         self.client_actions(state, &mut actions);
         self.orders(state, &mut actions);

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{Table, presets};
 use dynamo_models::explore::{Limits, Progress};
-use dynamo_models::theorems::{Configuration, PROPERTIES, required};
+use dynamo_models::scenario::Switch;
+use dynamo_models::theorems::{Configuration, Effort, Gets, PROPERTIES, required};
 use record::{Known, Record};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,8 +27,8 @@ Examples:
   dynamo theorems 311-strict-off --print          print that world as a scenario file
 
 Each configuration lives in one small world: a client puts a key and gets it at another replica,
-another client gets it at two replicas. For each property the table shows all minimal sets of faults
-that break it, each with the length of a shortest counterexample. Exit codes: 0 the table is
+another client gets it at two replicas; any two of these gets, or with --gets 3 all. For each property the table shows all minimal sets of faults
+that break it, each with the length of a counterexample. Exit codes: 0 the table is
 complete, 2 a limit or Ctrl-C came first, 64 bad usage or input.")]
 pub(crate) struct TheoremsArgs {
     /// Configurations, as in 322-sloppy-async [default: the lecture's five (N,R,W), strict and
@@ -40,6 +41,14 @@ pub(crate) struct TheoremsArgs {
     /// Stop one exploration after this time, as in 30s, 5m or 1h; what fewer faults do is kept
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
+    /// How many of the three gets run together: any two, in a world for each pair, or all three, which
+    /// takes ten times as long
+    #[arg(long, value_name = "2|3", default_value_t = Gets::Two)]
+    gets: Gets,
+    /// Leave out orders of steps that make no difference: `off` takes longer, and its
+    /// counterexamples are the shortest
+    #[arg(long, value_name = "on|off", default_value_t = Switch::On)]
+    reductions: Switch,
     /// Keep what is found in this file, and do not look for it again
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
@@ -60,7 +69,8 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
         false => args.configurations.clone(),
     };
     if args.print {
-        asked.iter().try_for_each(|one| say(one.scenario(args.faults).to_toml()))?;
+        let worlds = asked.iter().flat_map(|one| one.worlds(args.faults, args.gets));
+        worlds.into_iter().try_for_each(|world| say(format_args!("{}\n", world.to_toml())))?;
         return Ok(ExitCode::SUCCESS);
     }
     static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -68,18 +78,20 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     let mut known = Known::open(args.resume.as_deref())?;
     let meters = Meters::new(asked.len());
     let limits = Limits { time: args.timeout, ..Limits::default() };
+    let (most, gets, reductions) = (args.faults, args.gets, args.reductions);
+    let question = Effort { most, gets, reductions, limits };
     let mut records = Vec::new();
     for configuration in &asked {
         let meter = meters.start(&configuration.to_string());
-        let record = match known.find(configuration, args.faults) {
+        let record = match known.find(configuration, &question) {
             Some(record) => record.clone(),
             None => {
                 let mut report = |progress: &Progress| {
                     meter.show(progress);
                     !INTERRUPTED.load(Ordering::Relaxed)
                 };
-                let row = configuration.theorems(args.faults, limits, &mut report)?;
-                let record = Record::of(&row, args.faults);
+                let row = configuration.theorems(&question, &mut report)?;
+                let record = Record::of(&row, &question);
                 if !INTERRUPTED.load(Ordering::Relaxed) {
                     known.keep(&record)?;
                 }
@@ -98,7 +110,7 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     }
     drop(meters);
     if !args.json {
-        say(text(&records, args.faults, args.markdown))?;
+        say(text(&records, &question, args.markdown))?;
     }
     let is_complete = records.len() == asked.len()
         && records.iter().all(|record| record.is_complete(args.faults));
@@ -109,7 +121,16 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The table, and what its cells mean.
-fn text(records: &[Record], faults: u8, markdown: bool) -> String {
+fn text(records: &[Record], question: &Effort, markdown: bool) -> String {
+    let faults = question.most;
+    let gets = match question.gets {
+        Gets::Two => "any two of three gets",
+        Gets::Three => "three gets",
+    };
+    let how_long = match question.reductions {
+        Switch::On => "a counterexample of which no single step can be left out",
+        Switch::Off => "a shortest counterexample",
+    };
     let mut table = Table::new();
     table.load_style(if markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING });
     let columns = PROPERTIES.iter().map(|&property| column(property));
@@ -125,11 +146,11 @@ fn text(records: &[Record], faults: u8, markdown: bool) -> String {
     format!(
         "{}\n\n{legend}\n\
          holds: within the bounds, at most {faults} faults of all kinds together. Else each minimal set \
-         of faults that breaks it, with the length of a shortest counterexample: c crash, d drop, \
+         of faults that breaks it, with the length of {how_long}: c crash, d drop, \
          u duplicate, t premature timeout, l lost disk, p partition, 0 none; no part of a set is \
          enough. With <N, or ?: a limit came first, and only fewer than N faults, or nothing, was explored \
          to the end.\n\
-         Bounds: one key, one put, three gets, one final read; N nodes, one more where quorums are \
+         Bounds: one key, one put, {gets}, one final read; N nodes, one more where quorums are \
          sloppy; contacts are pinned. Not covered: anti-entropy, deletes, buffered writes, changes of \
          the layout, several keys, clocks that disagree. The odds that a hash collision hid a state: \
          {odds:.0e}.\n",

@@ -1,7 +1,7 @@
 //! What was found, as it is printed and kept.
 
 use anyhow::{Context as _, Result};
-use dynamo_models::theorems::{Configuration, Row, SOURCES, Theorem};
+use dynamo_models::theorems::{Configuration, Effort, Row, SOURCES, Theorem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -53,10 +53,11 @@ const LETTERS: [(&str, char); 6] = [
 ];
 
 impl Record {
-    pub(super) fn of(row: &Row, faults: u8) -> Record {
+    pub(super) fn of(row: &Row, question: &Effort) -> Record {
+        let faults = question.most;
         Record {
             configuration: row.configuration.to_string(),
-            key: key(&row.configuration, faults),
+            key: key(&row.configuration, question),
             faults,
             theorems: row.theorems.iter().map(|theorem| Finding::of(theorem, faults)).collect(),
             states: row.unique,
@@ -103,8 +104,10 @@ impl Finding {
         });
         let ways: Vec<String> = ways.collect();
         let found = if ways.is_empty() { "holds".into() } else { ways.join(" ") };
+        // What breaks without faults has no other minimal set.
+        let needs_none = self.ways.iter().any(|way| way.faults.is_empty());
         match self.explored_faults {
-            Some(total) if total == faults => found,
+            Some(total) if total == faults || needs_none => found,
             Some(total) => format!("{found} <{}", total + 1),
             None => "?".into(),
         }
@@ -112,9 +115,10 @@ impl Finding {
 }
 
 /// What a finding depends on.
-fn key(configuration: &Configuration, faults: u8) -> String {
-    let scenario = configuration.scenario(faults).content_hash();
-    format!("{}-{}", &SOURCES[..16], &scenario[..16])
+fn key(configuration: &Configuration, question: &Effort) -> String {
+    let scenario = configuration.scenario(question.most).content_hash();
+    let whole = if question.reductions.is_on() { "" } else { "-whole" };
+    format!("{}-{}-{}{whole}", &SOURCES[..16], &scenario[..16], question.gets)
 }
 
 /// Rows that were found before.
@@ -137,9 +141,10 @@ impl Known {
     }
 
     /// What was found of a configuration by these sources.
-    pub(super) fn find(&self, configuration: &Configuration, faults: u8) -> Option<&Record> {
-        let key = key(configuration, faults);
-        self.records.iter().find(|record| record.key == key && record.is_complete(faults))
+    pub(super) fn find(&self, configuration: &Configuration, question: &Effort) -> Option<&Record> {
+        let key = key(configuration, question);
+        let is_it = |record: &&Record| record.key == key && record.is_complete(question.most);
+        self.records.iter().find(is_it)
     }
 
     /// Keeps a row for the next time.

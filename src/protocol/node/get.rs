@@ -273,6 +273,25 @@ impl Get {
         matches!(self.stage, Stage::Straggling)
     }
 
+    /// Whether the order of further copies cannot matter.
+    pub(super) fn takes_copies_in_any_order(&self, read_repair: ReadRepair) -> bool {
+        match self.stage {
+            Stage::Reading => {
+                let missing = usize::from(self.tally.need() - self.tally.got());
+                let looks_at_first_only = read_repair == ReadRepair::Off;
+                self.tally.silent().count() == missing
+                    || (looks_at_first_only && self.has_met_an_object())
+            }
+            Stage::Confirming { .. } => true,
+            Stage::Straggling => false,
+        }
+    }
+
+    /// Whether some replica has sent an object.
+    pub(super) fn has_met_an_object(&self) -> bool {
+        self.copies.values().any(Option::is_some)
+    }
+
     /// Whether `node` was asked and has not answered.
     pub(super) fn waits_for(&self, node: NodeId) -> bool {
         let tally = match &self.stage {

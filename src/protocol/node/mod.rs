@@ -3,7 +3,7 @@
 //! `put` and `get` coordinate a client's request, `forward` passes a put on to a node that may,
 //! `replica` serves other coordinators; `place` says on which nodes a request acts and where a copy
 //! lies. In the background `handoff` gives hints back, `exchange` compares Merkle trees,
-//! `resync` fetches what a node cannot vouch for, `reap` removes tombstones. `start` begins a life. `members` gossips
+//! `resync` fetches what a node cannot vouch for, `reap` removes tombstones. `start` begins a life, `open` tells what is under way. `members` gossips
 //! about who takes part, `rings` is what follows from it, `settle` is what a change leaves behind.
 
 mod exchange;
@@ -11,6 +11,7 @@ mod forward;
 mod get;
 mod handoff;
 mod members;
+mod open;
 mod place;
 mod put;
 mod reap;

@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 impl<S: Store> Node<S> {
     /// Whether this node's copy of `key` counts for reads. What a fallback holds of it does not
     /// count as an owner's copy, be its disk lost or not.
-    pub(super) fn is_synchronised(&self, key: &Key) -> bool {
+    pub fn is_synchronised(&self, key: &Key) -> bool {
         let Some((missing, merged)) = self.missing() else { return true };
         let position = Position::of(&key.0);
         !self.owns(key) || self.vouches(&self.rings, missing, &merged, position)
