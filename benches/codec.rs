@@ -24,7 +24,7 @@ const LIMITS: Limits = Limits {
 fn replicate(value_bytes: usize) -> Frame {
     let actor =
         Actor { node: NodeId(1), incarnation: Incarnation(u64::MAX), epoch: Epoch(1 << 50) };
-    let new = NewVersion { dot: Dot { actor, counter: 9 }, stamp: Stamp(0) };
+    let new = NewVersion::new(Dot { actor, counter: 9 }, Stamp(0));
     let id = RequestId { client: ClientId(1 << 60), sequence: 77 };
     let written = Written { by: id, value: Some(Value(vec![42; value_bytes])) };
     let scheme = Versioning::Dotted;

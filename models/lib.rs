@@ -12,6 +12,8 @@
 
 pub mod check;
 pub mod explore;
+#[cfg(feature = "museum")]
+pub mod museum;
 pub mod scenario;
 pub mod seal;
 #[cfg(feature = "stateright")]

@@ -15,6 +15,7 @@ use crate::scenario::{
     Switch, Tier, Versioning,
 };
 use crate::world::{Action, ClusterModel, ModelError, Spent, State};
+use dynamo_protocol::policy::Policy;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -158,6 +159,7 @@ impl Configuration {
                 anti_entropy: Switch::Off,
                 durability: Durability::Durable,
                 reap: Switch::Off,
+                policy: Policy::default(),
             },
             clients: vec![
                 vec![step(Op::Put, 0), step(Op::Get, 1)],

@@ -4,6 +4,8 @@
 pub mod client;
 #[cfg(feature = "node")]
 pub mod node;
+#[cfg(feature = "check")]
+pub mod report;
 #[cfg(feature = "node")]
 pub mod torture;
 #[cfg(feature = "node")]

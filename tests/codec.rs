@@ -59,7 +59,7 @@ fn object() -> impl Strategy<Value = Object> {
             let context = if blind { versioning.empty_context() } else { object.context() };
             let (incarnation, epoch) = (Incarnation(stamp), Epoch(by.sequence));
             let actor = Actor { node: NodeId(node), incarnation, epoch };
-            let new = NewVersion { dot: Dot { actor, counter: 1 }, stamp: Stamp(stamp) };
+            let new = NewVersion::new(Dot { actor, counter: 1 }, Stamp(stamp));
             let written = Written { by, value: value.map(Value) };
             versioning.put(&object, &context, NodeId(node), new, written)
         })
@@ -411,7 +411,7 @@ fn largest_object() -> Object {
     let versioning = Versioning::Dotted;
     let put = |object: &Object, i: u64, context: &Context, bytes| {
         let actor = Actor { node: NodeId(i), incarnation: Incarnation(!i), epoch: Epoch(!i) };
-        let new = NewVersion { dot: Dot { actor, counter: 1 }, stamp: Stamp(!i) };
+        let new = NewVersion::new(Dot { actor, counter: 1 }, Stamp(!i));
         let by = RequestId { client: ClientId(!i), sequence: !i };
         let written = Written { by, value: Some(Value(vec![0; bytes])) };
         versioning.put(object, context, NodeId(i), new, written)
@@ -448,7 +448,7 @@ fn the_largest_messages_fit_a_frame() {
         let versioning = Versioning::Dotted;
         (0..limits::MAX_CONTEXT_ACTORS as u64).fold(versioning.empty_object(), |object, j| {
             let actor = Actor { node: NodeId(!j), incarnation: Incarnation(!i), epoch: Epoch(!j) };
-            let new = NewVersion { dot: Dot { actor, counter: u64::MAX }, stamp: Stamp(0) };
+            let new = NewVersion::new(Dot { actor, counter: u64::MAX }, Stamp(0));
             let by = RequestId { client: ClientId(!i), sequence: !j };
             let written = Written { by, value: None };
             versioning.put(&object, &object.context(), NodeId(j), new, written)

@@ -159,7 +159,7 @@ fn a_replayed_put_is_not_applied_twice() {
 /// An object of this scheme that no honest node has made.
 fn forged(versioning: Versioning) -> Object {
     let actor = Actor { node: NodeId(3), incarnation: Incarnation(1), epoch: Epoch(1) };
-    let new = NewVersion { dot: Dot { actor, counter: 9 }, stamp: Stamp(u64::MAX) };
+    let new = NewVersion::new(Dot { actor, counter: 9 }, Stamp(u64::MAX));
     let by = RequestId { client: ClientId(9), sequence: 9 };
     let written = Written { by, value: Some(Value::from("forged")) };
     let empty = versioning.empty_object();

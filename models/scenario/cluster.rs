@@ -1,6 +1,7 @@
 //! The cluster of a scenario, and the faults that may befall it.
 
 use super::{MAX_NODES, MAX_PUTS, Problem, names::named};
+use dynamo_protocol::policy::Policy;
 
 /// The cluster that a scenario speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +28,8 @@ pub struct Cluster {
     pub durability: Durability,
     /// Whether tombstones that every replica holds are removed.
     pub reap: Switch,
+    /// What is decided wrongly, to re-create a known bug.
+    pub policy: Policy,
 }
 
 named! {
@@ -135,7 +138,11 @@ impl Cluster {
     pub(crate) fn unusual(&self) -> String {
         let settings = self.failure_handling().into_iter();
         let unusual = settings.filter(|(_, value, default)| value != default);
-        unusual.map(|(key, value, _)| format!(", {key} {value}")).collect()
+        let unusual = unusual.map(|(key, value, _)| format!(", {key} {value}"));
+        let unsafe_choices = self.policy.unsafe_choices();
+        let unsafe_choices =
+            unsafe_choices.map(|(decision, choice)| format!(", UNSAFE {decision} {choice}"));
+        unusual.chain(unsafe_choices).collect()
     }
 
     /// The keys that joined the format with failure handling, their values and their defaults.

@@ -46,6 +46,7 @@
 
 mod cluster;
 mod error;
+mod exhibit;
 mod mechanism;
 mod membership;
 pub(crate) mod names;
@@ -57,6 +58,7 @@ mod table;
 
 pub use cluster::{Cluster, Durability, Faults, Quorum, ReadRepair, Switch, Versioning};
 pub use error::{Problem, ScenarioError};
+pub use exhibit::{Enumerated, Exhibit};
 pub use mechanism::Mechanism;
 pub use membership::{Gossip, MAX_OPERATORS, Membership, Move, Order};
 pub use properties::{Expectation, Property};
@@ -157,18 +159,7 @@ impl Scenario {
     /// The file cannot be read, exceeds [`MAX_FILE_BYTES`] or is not UTF-8, or what [`Self::parse`]
     /// says.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ScenarioError> {
-        let path = path.as_ref();
-        let file = path.display().to_string();
-        let fail = |message: String, help: &str| {
-            ScenarioError::of_file(&file, Problem::new(message, help))
-        };
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|open| open.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|error| fail(format!("cannot be read ({error})"), "check the path"))?;
-        parse::check_size(bytes.len(), &file)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| fail("is not UTF-8 text".into(), "save it as UTF-8"))?;
+        let (text, file) = read(path.as_ref())?;
         Self::parse(&text, &file)
     }
 
@@ -245,6 +236,21 @@ impl Scenario {
             expect: ask_all(),
         }
     }
+}
+
+/// The text of a file, and what errors call it.
+fn read(path: &Path) -> Result<(String, String), ScenarioError> {
+    let file = path.display().to_string();
+    let fail =
+        |message: String, help: &str| ScenarioError::of_file(&file, Problem::new(message, help));
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|open| open.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| fail(format!("cannot be read ({error})"), "check the path"))?;
+    parse::check_size(bytes.len(), &file)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| fail("is not UTF-8 text".into(), "save it as UTF-8"))?;
+    Ok((text, file))
 }
 
 /// Every property, with no expectation.

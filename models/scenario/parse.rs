@@ -6,12 +6,13 @@ use super::{
     Membership, Order, Problem, Property, Quorum, ReadRepair, Scenario, ScenarioError, Schedule,
     Step, Switch, Tier, Versioning, ask_all,
     cluster::check_sizes,
-    names,
+    exhibit, names,
     table::{Located, Source, Table, text_of, wrong_type},
 };
+use dynamo_protocol::policy::Policy;
 use toml::de::DeTable;
 
-const ROOT_KEYS: &[&str] = &[
+pub(super) const ROOT_KEYS: &[&str] = &[
     "format",
     "title",
     "schedule",
@@ -20,12 +21,13 @@ const ROOT_KEYS: &[&str] = &[
     "note",
     "reaches",
     "cluster",
+    "policy",
     "client",
     "membership",
     "faults",
     "expect",
 ];
-const CLUSTER_KEYS: &[&str] = &[
+pub(super) const CLUSTER_KEYS: &[&str] = &[
     "nodes",
     "n",
     "r",
@@ -45,8 +47,10 @@ const FAULT_KEYS: &[&str] =
     &["crashes", "drops", "duplicates", "timeouts", "disk-losses", "partitions", "total"];
 
 /// Where each key belongs, for the one that was written elsewhere.
-const SCHEMA: &[(&str, &[&str])] = &[
+pub(super) const SCHEMA: &[(&str, &[&str])] = &[
     ("at the top of the file, above the first table", ROOT_KEYS),
+    ("in a file of models/museum/", exhibit::KEYS),
+    ("in [exhibit]", exhibit::EXHIBIT_KEYS),
     ("in [cluster]", CLUSTER_KEYS),
     ("in [[client]]", CLIENT_KEYS),
     ("in [membership]", MEMBERSHIP_KEYS),
@@ -58,24 +62,33 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let source = Source { file, text };
     let document = DeTable::parse(text).map_err(|error| source.not_toml(&error))?;
     let root = Table::root(source, document.get_ref());
-    check_format(&root)?;
     root.only(ROOT_KEYS, SCHEMA)?;
-    let title = title(&root)?;
-    let cluster = cluster(&root)?;
+    of_root(&root, None)
+}
+
+/// The scenario of a whole file; what stands in `above` is read in place of its cluster's settings
+/// and decisions.
+pub(super) fn of_root<'t>(
+    root: &Table<'t>,
+    above: Option<&Table<'t>>,
+) -> Result<Scenario, ScenarioError> {
+    check_format(root)?;
+    let title = title(root)?;
+    let cluster = cluster(root, above)?;
     let mut scenario = Scenario {
         title,
         schedule: root.name_or("schedule", Schedule::Concurrent)?,
         tier: root.name_or("tier", Tier::Default)?,
         f: root.bounded("f", 0, cluster.nodes)?.unwrap_or(1),
-        note: note(&root)?,
-        clients: clients(&root, cluster.nodes)?,
-        faults: faults(&root, &cluster)?,
-        membership: membership(&root, &cluster)?,
+        note: note(root)?,
+        clients: clients(root, cluster.nodes)?,
+        faults: faults(root, &cluster)?,
+        membership: membership(root, &cluster)?,
         reaches: Vec::new(),
-        expect: expect(&root)?,
+        expect: expect(root)?,
         cluster,
     };
-    scenario.reaches = reaches(&root, &scenario)?;
+    scenario.reaches = reaches(root, &scenario)?;
     Ok(scenario)
 }
 
@@ -130,10 +143,11 @@ fn note(root: &Table<'_>) -> Result<Option<String>, ScenarioError> {
     Ok(note.map(String::from))
 }
 
-fn cluster(root: &Table<'_>) -> Result<Cluster, ScenarioError> {
+fn cluster<'t>(root: &Table<'t>, above: Option<&Table<'t>>) -> Result<Cluster, ScenarioError> {
     let value = root.required("cluster", "[cluster]")?;
     let table = Table::of(root.source, "[cluster]", value)?;
     table.only(CLUSTER_KEYS, SCHEMA)?;
+    let table = table.under(above);
     let mut sizes = [0; 4];
     for (size, key) in sizes.iter_mut().zip(["nodes", "n", "r", "w"]) {
         *size = table.required_integer(key)?;
@@ -153,7 +167,30 @@ fn cluster(root: &Table<'_>) -> Result<Cluster, ScenarioError> {
         anti_entropy: table.name_or("anti-entropy", Switch::Off)?,
         durability: table.name_or("durability", Durability::Durable)?,
         reap: table.name_or("reap", Switch::Off)?,
+        policy: policy(root, above)?,
     })
+}
+
+/// The decisions of `[policy]`, and above them those of a file of the museum.
+fn policy<'t>(root: &Table<'t>, above: Option<&Table<'t>>) -> Result<Policy, ScenarioError> {
+    let own = root.get("policy").map(|value| Table::of(root.source, "[policy]", value));
+    let own = own.transpose()?;
+    let names: Vec<&str> = Policy::DECISIONS.iter().map(|(decision, _)| *decision).collect();
+    if let Some(own) = &own {
+        own.only(&names, SCHEMA)?;
+    }
+    let mut policy = Policy::default();
+    for table in own.iter().chain(above) {
+        for &(decision, choices) in Policy::DECISIONS {
+            if let Some(choice) = table.string(decision)?
+                && !policy.choose(decision, choice)
+            {
+                let problem = names::unknown(decision, choice, choices, &[]);
+                return Err(table.problem_with(decision, problem));
+            }
+        }
+    }
+    Ok(policy)
 }
 
 fn versioning(cluster: &Table<'_>) -> Result<Versioning, ScenarioError> {

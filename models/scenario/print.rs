@@ -38,7 +38,7 @@ pub(super) fn bare(scenario: &Scenario) -> String {
 
 /// The blocks, each put down by `write`, with an empty line between them.
 fn join(scenario: &Scenario, write: impl Fn(&[Line], &mut String)) -> String {
-    let mut blocks = vec![head(scenario), reaches(scenario), cluster(scenario)];
+    let mut blocks = vec![head(scenario), reaches(scenario), cluster(scenario), policy(scenario)];
     blocks.extend(clients(scenario));
     blocks.push(membership(scenario));
     blocks.push(faults(scenario));
@@ -137,6 +137,17 @@ fn failure_handling(scenario: &Scenario) -> impl Iterator<Item = Line> {
         let text = format!("{key} = \"{value}\"");
         Line { implied: value == default, ..line(text, comment) }
     })
+}
+
+/// Nothing if every decision is made as it should be.
+fn policy(scenario: &Scenario) -> Vec<Line> {
+    let choices = scenario.cluster.policy.unsafe_choices();
+    let choices = choices.map(|(decision, choice)| plain(format!("{decision} = \"{choice}\"")));
+    let mut lines: Vec<Line> = choices.collect();
+    if !lines.is_empty() {
+        lines.insert(0, line("[policy]", "UNSAFE, to re-create a known bug"));
+    }
+    lines
 }
 
 fn clients(scenario: &Scenario) -> impl Iterator<Item = Vec<Line>> {

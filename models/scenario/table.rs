@@ -47,12 +47,14 @@ pub(super) struct Table<'t> {
     name: &'static str,
     offset: usize,
     entries: &'t DeTable<'t>,
+    /// What stands above it: entries that are read in place of its own.
+    above: Option<&'t DeTable<'t>>,
 }
 
 impl<'t> Table<'t> {
     /// The whole document.
     pub(super) fn root(source: Source<'t>, entries: &'t DeTable<'t>) -> Self {
-        Table { source, name: "the file", offset: 0, entries }
+        Table { source, name: "the file", offset: 0, entries, above: None }
     }
 
     /// The table that `value` is.
@@ -66,7 +68,12 @@ impl<'t> Table<'t> {
             let problem = wrong_type(name, value, &format!("write a table headed `{name}`"));
             return Err(source.problem_at(offset, problem));
         };
-        Ok(Table { source, name, offset, entries })
+        Ok(Table { source, name, offset, entries, above: None })
+    }
+
+    /// The same, where the entries of another are read in place of its own.
+    pub(super) fn under(self, above: Option<&Table<'t>>) -> Self {
+        Table { above: above.map(|table| table.entries), ..self }
     }
 
     /// A problem with the table as a whole: the line of its header.
@@ -113,7 +120,7 @@ impl<'t> Table<'t> {
 
     /// The value of `key`, if there is one.
     pub(super) fn get(&self, key: &str) -> Option<&'t Located<'t>> {
-        self.entries.get(key)
+        self.above.and_then(|above| above.get(key)).or_else(|| self.entries.get(key))
     }
 
     /// The value of `key`; `example` is how one could be written.

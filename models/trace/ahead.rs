@@ -21,9 +21,10 @@ impl Trace {
         if states == 1 {
             return Some("nothing can happen any more, and the replicas are not equal".into());
         }
+        let gone = if self.model.config().failures().reap { ", all deleted keys gone" } else { "" };
         Some(format!(
             "without further faults only {} can follow, and in none of them, nor here, are all \
-             replicas equal, all hints at home and no message on its way",
+             replicas equal, all hints at home{gone} and no message on its way",
             counted(states - 1, "state")
         ))
     }

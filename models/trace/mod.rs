@@ -16,6 +16,7 @@ pub mod event;
 pub mod find;
 pub mod json;
 pub mod mermaid;
+mod no_return;
 pub mod replay;
 pub mod shiviz;
 pub mod svg;

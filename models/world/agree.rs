@@ -61,13 +61,16 @@ impl ClusterModel {
         state.far_side == 0 && state.nodes.iter().all(|host| counts(host))
     }
 
-    /// Whether there is work left in the background: a hint, or an exchange that would move an
-    /// object.
+    /// Whether there is work left in the background: a hint, a tombstone that is to be removed, or
+    /// an exchange that would move an object.
     fn is_unsettled(&self, state: &State) -> bool {
-        let has_hint = |host: &Host| {
-            host.disk().records().any(|(name, _)| matches!(name, RecordKey::Hint { .. }))
+        let reaps = self.config().failures().reap;
+        let is_to_go = |(name, record): (&RecordKey, &Record)| match (name, record) {
+            (RecordKey::Hint { .. }, _) => true,
+            (RecordKey::Object(_), Record::Object(object)) => reaps && object.is_deleted(),
+            _ => false,
         };
-        if state.nodes.iter().any(|host| has_hint(host)) {
+        if state.nodes.iter().any(|host| host.disk().records().any(is_to_go)) {
             return true;
         }
         (0..).zip(&state.nodes).any(|(node, host)| {

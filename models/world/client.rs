@@ -56,10 +56,9 @@ impl ClusterModel {
 
     /// When the scripts have ended and the network is empty: one read of any key through any node.
     fn final_reads(&self, state: &State, actions: &mut Vec<Action>) {
-        let reader = self.plan().clients();
-        let ended = (0..reader).all(|client| self.has_finished(state, client));
-        let unused = state.clients[reader].done == 0 && state.clients[reader].waiting.is_none();
-        if !ended || !unused || !state.network.is_empty() {
+        let reader = &state.clients[self.plan().clients()];
+        let unused = reader.done == 0 && reader.waiting.is_none();
+        if !unused || !self.has_ended(state) {
             return;
         }
         for key in self.plan().keys() {
@@ -67,6 +66,12 @@ impl ClusterModel {
                 actions.push(Action::FinalRead { key: key.clone(), node: node.id() });
             }
         }
+    }
+
+    /// Whether all scripts have ended, and nothing is in flight.
+    pub fn has_ended(&self, state: &State) -> bool {
+        let mut clients = 0..self.plan().clients();
+        clients.all(|client| self.has_finished(state, client)) && state.network.is_empty()
     }
 
     /// Whether the node that a client waits for has lost its request.

@@ -318,7 +318,7 @@ fn config(scenario: &Scenario, first_key: &Key) -> Result<Config, ModelError> {
         gossip: scenario.membership.is_some(),
     };
     let config = Config::founded_on(layout, cluster.r, cluster.w, versioning, read_repair)?;
-    Ok(config.with(failures)?)
+    Ok(config.with(failures)?.with_policy(cluster.policy))
 }
 
 fn quorum(quorum: scenario::Quorum) -> Quorum {

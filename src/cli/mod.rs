@@ -16,12 +16,18 @@ mod delete;
 mod explore;
 #[cfg(feature = "node")]
 mod get;
+#[cfg(feature = "check")]
+mod kept;
+#[cfg(feature = "museum")]
+mod museum;
 #[cfg(feature = "node")]
 mod node;
 #[cfg(feature = "node")]
 mod put;
 #[cfg(feature = "node")]
 mod replicas;
+#[cfg(feature = "museum")]
+mod report;
 mod ring;
 #[cfg(feature = "node")]
 mod status;
@@ -81,6 +87,12 @@ enum Verb {
     /// Tell what configurations promise, and all that is enough to break it
     #[cfg(feature = "check")]
     Theorems(theorems::TheoremsArgs),
+    /// Show known bugs of the family, each refuted, and that the protocol does not have them
+    #[cfg(feature = "museum")]
+    Museum(museum::MuseumArgs),
+    /// Write down what the checker finds, as a page and as tables
+    #[cfg(feature = "museum")]
+    Report(report::ReportArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
     /// Show the shortest counterexample of a property, step by step
@@ -114,6 +126,10 @@ impl Cli {
             Verb::Torture(args) => torture::run(args),
             #[cfg(feature = "check")]
             Verb::Theorems(args) => theorems::run(args),
+            #[cfg(feature = "museum")]
+            Verb::Museum(args) => museum::run(args),
+            #[cfg(feature = "museum")]
+            Verb::Report(args) => report::run(args),
             Verb::Ring(args) => ring::run(args),
             #[cfg(feature = "check")]
             Verb::Trace(args) => trace::run(args),

@@ -5,6 +5,7 @@ mod record;
 use super::check::progress::Meters;
 use super::check::question::duration;
 use super::check::text::column;
+use super::kept::Kept;
 use super::say;
 use anyhow::Context as _;
 use clap::Args;
@@ -12,7 +13,7 @@ use comfy_table::{Table, presets};
 use dynamo_models::explore::{Limits, Progress};
 use dynamo_models::scenario::Switch;
 use dynamo_models::theorems::{Configuration, Effort, Gets, PROPERTIES, required};
-use record::{Known, Record};
+use record::Record;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,7 +76,7 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     }
     static INTERRUPTED: AtomicBool = AtomicBool::new(false);
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
-    let mut known = Known::open(args.resume.as_deref())?;
+    let mut known: Kept<Record> = Kept::open(args.resume.as_deref())?;
     let meters = Meters::new(asked.len());
     let limits = Limits { time: args.timeout, ..Limits::default() };
     let (most, gets, reductions) = (args.faults, args.gets, args.reductions);
@@ -83,7 +84,7 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     let mut records = Vec::new();
     for configuration in &asked {
         let meter = meters.start(&configuration.to_string());
-        let record = match known.find(configuration, &question) {
+        let record = match known.find(|record| record.tells(configuration, &question)) {
             Some(record) => record.clone(),
             None => {
                 let mut report = |progress: &Progress| {
@@ -91,17 +92,14 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
                     !INTERRUPTED.load(Ordering::Relaxed)
                 };
                 let row = configuration.theorems(&question, &mut report)?;
-                let record = Record::of(&row, &question);
-                if !INTERRUPTED.load(Ordering::Relaxed) {
-                    known.keep(&record)?;
-                }
-                record
+                Record::of(&row, &question)
             }
         };
         meter.finish();
         if INTERRUPTED.load(Ordering::Relaxed) {
             break;
         }
+        known.keep_new(&record, |old| old.tells(configuration, &question))?;
         if args.json {
             let line = serde_json::to_string(&record).context("a record is JSON")?;
             say(format_args!("{line}\n"))?;

@@ -1,6 +1,7 @@
 //! What is fixed for the life of a cluster: outside the state, shared by all nodes.
 
 use crate::membership::Membership;
+use crate::policy::Policy;
 use crate::ring::{Layout, Ring};
 use crate::versions::Versioning;
 use alloc::sync::Arc;
@@ -80,6 +81,7 @@ pub struct Config {
     versioning: Versioning,
     read_repair: ReadRepair,
     failures: FailureHandling,
+    policy: Policy,
     ring: Arc<Ring>,
     founding: Option<Arc<Membership>>,
 }
@@ -121,8 +123,9 @@ impl Config {
                 return Err(ConfigError::Quorum { name, value, n });
             }
         }
-        let (failures, ring) = (FailureHandling::default(), Arc::new(ring));
-        Ok(Config { n, r, w, versioning, read_repair, failures, ring, founding: None })
+        let (failures, policy) = (FailureHandling::default(), Policy::default());
+        let (ring, founding) = (Arc::new(ring), None);
+        Ok(Config { n, r, w, versioning, read_repair, failures, policy, ring, founding })
     }
 
     /// A configuration of the cluster that was founded on `layout`, and may have changed since.
@@ -154,6 +157,17 @@ impl Config {
         }
         let layout = self.founding.as_ref().map(|founding| founding.current().clone());
         Ok(Config { failures, ..self }.found(layout))
+    }
+
+    /// The same, with decisions made as in the museum.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Config {
+        Config { policy, ..self }
+    }
+
+    /// What is decided where it could be decided otherwise.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// How the cluster deals with failures.

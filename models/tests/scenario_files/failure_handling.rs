@@ -5,6 +5,7 @@ use crate::{GOOD, parse, refused, step, three};
 use dynamo_models::check::{Report, check};
 use dynamo_models::explore::Limits;
 use dynamo_models::scenario::{Cluster, Durability, Faults, Mechanism, Op, Quorum, Step, Switch};
+use dynamo_protocol::policy::Policy;
 
 /// A good file with every key of failure handling, none of them with its default.
 pub(crate) const SLOPPY: &str = r#"format = 1
@@ -43,6 +44,7 @@ fn everything_written_is_read() {
         anti_entropy: Switch::On,
         durability: Durability::OneDurable,
         reap: Switch::On,
+        policy: Policy::default(),
         ..three(2, 2)
     };
     assert_eq!(scenario.cluster, cluster);

@@ -10,6 +10,7 @@ use dynamo_models::scenario::{
     Cluster, Durability, Expectation, Faults, MAX_FILE_BYTES, Mechanism, Op, Property, Quorum,
     ReadRepair, Scenario, ScenarioError, Schedule, Step, Switch, Tier, Versioning,
 };
+use dynamo_protocol::policy::Policy;
 
 /// A good file, of which the bad ones below are one edit away.
 const GOOD: &str = r#"format = 1
@@ -78,6 +79,7 @@ fn three(r: u8, w: u8) -> Cluster {
         anti_entropy: Switch::Off,
         durability: Durability::Durable,
         reap: Switch::Off,
+        policy: Policy::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use dynamo_models::scenario::{
     MAX_OPERATORS, MAX_PUTS, MAX_STEPS, Mechanism, Membership, Move, Op, Order, Property, Quorum,
     ReadRepair, Scenario, Schedule, Step, Switch, Tier, Versioning,
 };
+use dynamo_protocol::policy::Policy;
 use proptest::{
     collection::vec,
     option,
@@ -42,6 +43,7 @@ fn any_cluster() -> impl Strategy<Value = Cluster> {
                 anti_entropy,
                 durability,
                 reap,
+                policy: Policy::default(),
             }
         })
 }

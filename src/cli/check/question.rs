@@ -4,6 +4,7 @@ use clap::Args;
 use dynamo_models::scenario::{
     Cluster, Durability, Faults, Property, Quorum, ReadRepair, Scenario, Switch, Versioning,
 };
+use dynamo_protocol::policy::Policy;
 use std::time::Duration;
 
 /// The settings that make a scenario, and so cannot be used beside a file that holds one.
@@ -94,6 +95,7 @@ impl Question {
             anti_entropy: self.anti_entropy.unwrap_or(Switch::Off),
             durability: self.durability.unwrap_or(Durability::Durable),
             reap: self.reap.unwrap_or(Switch::Off),
+            policy: Policy::default(),
         };
         let faults = self.faults.unwrap_or_default();
         let possible = cluster.check().and_then(|()| faults.check(&cluster));

@@ -1,12 +1,8 @@
 //! What was found, as it is printed and kept.
 
-use anyhow::{Context as _, Result};
 use dynamo_models::theorems::{Configuration, Effort, Row, SOURCES, Theorem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 /// A row of the table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,6 +62,11 @@ impl Record {
         }
     }
 
+    /// Whether it is what these sources find of a configuration, and no limit came first.
+    pub(super) fn tells(&self, configuration: &Configuration, question: &Effort) -> bool {
+        self.key == key(configuration, question) && self.is_complete(question.most)
+    }
+
     /// Whether no limit came first.
     pub(super) fn is_complete(&self, faults: u8) -> bool {
         self.theorems.iter().all(|theorem| theorem.explored_faults == Some(faults))
@@ -119,44 +120,4 @@ fn key(configuration: &Configuration, question: &Effort) -> String {
     let scenario = configuration.scenario(question.most).content_hash();
     let whole = if question.reductions.is_on() { "" } else { "-whole" };
     format!("{}-{}-{}{whole}", &SOURCES[..16], &scenario[..16], question.gets)
-}
-
-/// Rows that were found before.
-pub(super) struct Known {
-    path: Option<PathBuf>,
-    records: Vec<Record>,
-}
-
-impl Known {
-    /// What a file holds; nothing if there is none yet.
-    pub(super) fn open(path: Option<&Path>) -> Result<Known> {
-        let Some(path) = path else { return Ok(Known { path: None, records: Vec::new() }) };
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
-        };
-        // A line that was cut off is found again.
-        let records = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ok(Known { path: Some(path.into()), records })
-    }
-
-    /// What was found of a configuration by these sources.
-    pub(super) fn find(&self, configuration: &Configuration, question: &Effort) -> Option<&Record> {
-        let key = key(configuration, question);
-        let is_it = |record: &&Record| record.key == key && record.is_complete(question.most);
-        self.records.iter().find(is_it)
-    }
-
-    /// Keeps a row for the next time.
-    pub(super) fn keep(&mut self, record: &Record) -> Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let failed = || format!("cannot write {}", path.display());
-        let mut file: File =
-            OpenOptions::new().create(true).append(true).open(path).with_context(failed)?;
-        let line = serde_json::to_string(record).context("a record is JSON")?;
-        // On a line of its own, even if the one before was cut off.
-        write!(file, "\n{line}\n").with_context(failed)?;
-        self.records.push(record.clone());
-        Ok(())
-    }
 }

@@ -212,8 +212,9 @@ impl Membership {
         View { version: self.version, phase, layout }
     }
 
-    /// The newer of two; where neither is, this one. Commutative, associative and idempotent, but
-    /// for changes beyond `Proposed` that differ: these cannot be (see the head of this file).
+    /// The newer of two; where neither is, this one. Commutative and idempotent, and associative for
+    /// all that can meet in a run: changes beyond `Proposed` that differ cannot (see the head of this
+    /// file), nor can a plan meet one that moves without those who were declared down in another.
     #[must_use]
     pub fn merge(&self, other: &Membership) -> Membership {
         if self.cluster != other.cluster || other.version < self.version {

@@ -41,6 +41,10 @@ pub struct Hash(pub [u8; 16]);
 enum Subject<'a> {
     Object(&'a Key, &'a Object),
     Node(&'a TreeNode),
+    #[cfg(feature = "museum")]
+    Arrival(&'a Key, Option<&'a Object>, &'a Object),
+    #[cfg(feature = "museum")]
+    Clocks(&'a Key, crate::versions::Context),
 }
 
 impl Hash {
@@ -51,6 +55,18 @@ impl Hash {
     /// would hide two values under one stamp.
     pub fn of_object(key: &Key, object: &Object) -> Hash {
         Hash::of(&Subject::Object(key, object))
+    }
+
+    /// Of a copy and of what it was merged from: equal copies may differ in it (bug G1).
+    #[cfg(feature = "museum")]
+    pub fn of_arrival(key: &Key, before: Option<&Object>, object: &Object) -> Hash {
+        Hash::of(&Subject::Arrival(key, before, object))
+    }
+
+    /// Of the version stamps in a copy of `key` (bug G5).
+    #[cfg(feature = "museum")]
+    pub fn of_clocks(key: &Key, object: &Object) -> Hash {
+        Hash::of(&Subject::Clocks(key, object.context()))
     }
 
     fn of(subject: &Subject<'_>) -> Hash {

@@ -10,7 +10,11 @@ use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::merkle::{self, Hash, Path, TreeNode};
 use crate::message::Message;
+#[cfg(feature = "museum")]
+use crate::policy::Exchange;
 use crate::ring::RangeId;
+#[cfg(feature = "museum")]
+use crate::store::Durability;
 use crate::store::Store;
 use crate::versions::Object;
 use alloc::collections::BTreeMap;
@@ -138,6 +142,13 @@ impl<S: Store> Node<S> {
     ) {
         if !self.owns(&key) || !self.rings.owns(from, &key) {
             return effects.ignore(Ignored::NotAReplica);
+        }
+        match (self.config.policy().exchange, &object) {
+            #[cfg(feature = "museum")]
+            (Exchange::Copies, Some(object)) => {
+                self.save(Place::Own, &key, object.clone(), Durability::Durable, effects);
+            }
+            _ => {}
         }
         if let Some(object) = &object
             && !self.merge_sent(Place::Own, &key, object, self.usual_durability(), effects)

@@ -7,6 +7,7 @@ use crate::config::Quorum;
 use crate::door::{Ambient, Effects, Ignored, Timer};
 use crate::ids::{NodeId, RequestId};
 use crate::message::{Answer, Message, Operation, Refusal, Request};
+use crate::policy::SecondCoordinator;
 use crate::store::Store;
 use alloc::collections::BTreeSet;
 use serde::Serialize;
@@ -90,20 +91,24 @@ impl<S: Store> Node<S> {
     fn forward_answered(
         &mut self,
         id: RequestId,
-        mut forward: Forward,
+        forward: Forward,
         answer: Answer,
         effects: &mut Effects,
     ) {
-        if let Answer::Refused(Refusal::Busy | Refusal::NotAMember | Refusal::NotAnOwner) = answer {
-            forward.refused.insert(forward.to);
-            let next = self.send_on(forward.request, forward.refused, effects);
-            if let Some(forward) = next {
-                self.state.pending.insert(id, Pending::Forward(forward));
-                return;
-            }
+        if let Answer::Refused(Refusal::Busy | Refusal::NotAMember | Refusal::NotAnOwner) = answer
+            && let Some(next) = self.to_the_next(forward, effects)
+        {
+            self.state.pending.insert(id, Pending::Forward(next));
+            return;
         }
         effects.cancel(Timer::Request(id));
         effects.reply(id, answer);
+    }
+
+    /// Sends the put to another node than the last, if one is left.
+    fn to_the_next(&self, mut forward: Forward, effects: &mut Effects) -> Option<Forward> {
+        forward.refused.insert(forward.to);
+        self.send_on(forward.request, forward.refused, effects)
     }
 
     pub(super) fn forward_timed_out(
@@ -113,6 +118,26 @@ impl<S: Store> Node<S> {
         effects: &mut Effects,
     ) {
         self.suspect([forward.to], effects);
+        match self.config.policy().second_coordinator {
+            SecondCoordinator::AfterRefusal => {}
+            #[cfg(feature = "museum")]
+            SecondCoordinator::AfterTimeout => {
+                if let Some(next) = self.to_the_next(forward, effects) {
+                    return self.wait(id, Pending::Forward(next), effects);
+                }
+            }
+        }
         effects.reply(id, Answer::TimedOut);
+    }
+
+    /// Lets those who are to take the key over coordinate the put as well (bug A9).
+    #[cfg(feature = "museum")]
+    pub(super) fn forward_to_heirs(&self, request: &Request, effects: &mut Effects) {
+        let heirs = self.write_targets(&request.key, Quorum::Strict).into_iter();
+        let owners = self.rings.current().preference_list(&request.key);
+        let is_heir = |node: &NodeId| *node != self.id && !owners.contains_primary(*node);
+        for heir in heirs.map(|target| target.node).filter(is_heir) {
+            effects.send(heir, Message::Forward(request.clone()));
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::config::{Quorum, ReadRepair};
 use crate::door::{Delay, Effects, Note, Timer};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::message::{Answer, Message, Replicas};
+use crate::policy::RepairSet;
 use crate::quorum::{Standing, Tally, Target};
 use crate::store::Store;
 use crate::versions::Object;
@@ -159,7 +160,7 @@ impl<S: Store> Node<S> {
     fn confirm(&mut self, id: RequestId, get: &mut Get, effects: &mut Effects) {
         let result = get.merged().unwrap_or_else(|| self.empty());
         let mut asked: Vec<Target> = get.tally.asked().collect();
-        let quorums = self.rings.several_quorums(&get.key);
+        let quorums = self.several_quorums(&get.key);
         if !quorums.is_empty() {
             let is_new = |target: &Target| !get.tally.was_asked(target.node);
             asked.extend(self.write_targets(&get.key, get.quorum).into_iter().filter(is_new));
@@ -216,6 +217,11 @@ impl<S: Store> Node<S> {
         let Some(merged) = get.merged() else { return };
         for (&owner, copy) in &get.copies {
             let is_whole = copy.as_ref().is_some_and(|copy| copy.includes(&merged));
+            let is_whole = match self.config.policy().repair_set {
+                RepairSet::AllThatLack => is_whole,
+                #[cfg(feature = "museum")]
+                RepairSet::StaleOnly => is_whole || copy.is_none(),
+            };
             if is_whole || get.tally.home(owner).is_some() {
                 continue;
             }

@@ -9,8 +9,10 @@ use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::merkle::Hash;
 use crate::message::Message;
+use crate::policy::HintRelease;
 use crate::store::{Durability, Record, RecordKey, Store, first_from, records_from};
 use crate::versions::Object;
+use alloc::vec::Vec;
 
 impl<S: Store> Node<S> {
     /// A hint for `home` is about to be kept; the first one starts the clock.
@@ -27,19 +29,25 @@ impl<S: Store> Node<S> {
             return effects.ignore(Ignored::Stale);
         }
         let mut bytes = 0;
-        let mut any = false;
-        for (key, object) in self.hints_of(home).take(limits::HANDOFF_BATCH) {
-            bytes += object.value_bytes();
-            if any && bytes > limits::MAX_BATCH_BYTES {
-                break;
+        let fits = |(_, object): &(Key, Object)| {
+            let is_first = bytes == 0;
+            bytes += object.value_bytes().max(1);
+            is_first || bytes <= limits::MAX_BATCH_BYTES
+        };
+        let batch = self.hints_of(home).take(limits::HANDOFF_BATCH).take_while(fits);
+        let batch: Vec<(Key, Object)> = batch.collect();
+        if batch.is_empty() {
+            return effects.ignore(Ignored::Stale);
+        }
+        for (key, object) in batch {
+            match self.config.policy().hint_release {
+                #[cfg(feature = "museum")]
+                HintRelease::OnSend => self.release(home, &key, effects),
+                _ => {}
             }
-            any = true;
             effects.send(home, Message::Handoff { key, object });
         }
-        match any {
-            true => effects.set(Timer::Handoff(home), Delay::Handoff),
-            false => effects.ignore(Ignored::Stale),
-        }
+        effects.set(Timer::Handoff(home), Delay::Handoff);
     }
 
     /// A fallback gives this node what it kept for it.
@@ -64,22 +72,31 @@ impl<S: Store> Node<S> {
 
     /// The home of a hint has merged it. A hint that has grown since stays (bug D2).
     pub(super) fn handed_off(&mut self, home: NodeId, key: Key, hash: Hash, effects: &mut Effects) {
-        let name = RecordKey::Hint { home, key: key.clone() };
-        match self.load(&name) {
-            Some(hint) if Hash::of_object(&key, &hint) == hash => {
-                // Whoever removes tombstones is told that it is gone.
-                let durability = match self.config.failures().reap {
-                    true => Durability::Durable,
-                    false => self.usual_durability(),
-                };
-                self.store.remove(&name, durability);
-                self.forget_counter(&key, durability);
-                effects.note(Note::ReleasedHint(home));
-                if self.config.failures().handoff && self.hints_of(home).next().is_none() {
-                    effects.cancel(Timer::Handoff(home));
-                }
-            }
-            _ => effects.ignore(Ignored::Stale),
+        let merged = |hint: Object| match self.config.policy().hint_release {
+            HintRelease::WhenMerged => Hash::of_object(&key, &hint) == hash,
+            #[cfg(feature = "museum")]
+            HintRelease::OnSend => false,
+            #[cfg(feature = "museum")]
+            HintRelease::ByKey => true,
+        };
+        match self.load(&RecordKey::Hint { home, key: key.clone() }).is_some_and(merged) {
+            true => self.release(home, &key, effects),
+            false => effects.ignore(Ignored::Stale),
+        }
+    }
+
+    /// Gives up a hint; the last one stops the clock.
+    fn release(&mut self, home: NodeId, key: &Key, effects: &mut Effects) {
+        // Whoever removes tombstones is told that it is gone.
+        let durability = match self.config.failures().reap {
+            true => Durability::Durable,
+            false => self.usual_durability(),
+        };
+        self.store.remove(&RecordKey::Hint { home, key: key.clone() }, durability);
+        self.forget_counter(key, durability);
+        effects.note(Note::ReleasedHint(home));
+        if self.config.failures().handoff && self.hints_of(home).next().is_none() {
+            effects.cancel(Timer::Handoff(home));
         }
     }
 

@@ -14,6 +14,7 @@ use crate::membership::{
     Command, CommandError, LayoutHash, Membership, Phase, Stage, Step, View, plan,
 };
 use crate::message::Message;
+use crate::policy::{Commit, SameLayout, StaleGossip};
 use crate::store::{Durability, Record, RecordKey, Store};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -92,7 +93,14 @@ impl<S: Store> Node<S> {
         effects: &mut Effects,
     ) {
         let Some(membership) = self.membership() else { return effects.ignore(Ignored::Stale) };
-        if membership.digest() == digest {
+        let agrees = match self.config.policy().same_layout {
+            SameLayout::Hash => membership.digest() == digest,
+            #[cfg(feature = "museum")]
+            SameLayout::Version => {
+                (view.version, view.phase) == (self.view().version, self.view().phase)
+            }
+        };
+        if agrees {
             if done && self.rings.awaited().contains(&from) {
                 self.state.confirmed.insert(from);
             }
@@ -105,10 +113,19 @@ impl<S: Store> Node<S> {
         } else if self.view().is_before(&view) {
             self.send_gossip(from, true, effects);
         } else {
-            if view.is_before(&self.view()) && self.waits_for(from) {
+            let is_old = view.is_before(&self.view());
+            if is_old && self.waits_for(from) {
                 self.state.behind.insert(from);
             }
-            self.send_news(from, effects);
+            let is_answered = match self.config.policy().stale_gossip {
+                StaleGossip::Answered => true,
+                #[cfg(feature = "museum")]
+                StaleGossip::Ignored => !is_old || self.rings.awaited().contains(&from),
+            };
+            match is_answered {
+                true => self.send_news(from, effects),
+                false => effects.ignore(Ignored::Stale),
+            }
         }
     }
 
@@ -254,7 +271,12 @@ impl<S: Store> Node<S> {
     pub(super) fn advance_change(&mut self, effects: &mut Effects) {
         let others = self.rings.awaited().iter().filter(|node| **node != self.id).count();
         let is_awaited = self.rings.awaited().contains(&self.id);
-        if self.rings.awaited().is_empty() || self.state.confirmed.len() < others {
+        let agreed = match self.config.policy().commit {
+            Commit::Agreed => self.state.confirmed.len() >= others,
+            #[cfg(feature = "museum")]
+            Commit::AtOnce => true,
+        };
+        if self.rings.awaited().is_empty() || !agreed {
             return;
         }
         if (!is_awaited || self.has_done())

@@ -20,6 +20,7 @@ mod resync;
 mod rings;
 mod settle;
 mod start;
+mod version;
 
 use crate::config::Config;
 use crate::door::{Ambient, Delay, Effects, Ignored, Input, Timer};

@@ -7,10 +7,16 @@ use crate::door::{Delay, Effects, Ignored, Note, Timer};
 use crate::ids::{Key, NodeId};
 use crate::merkle::{self, Hash};
 use crate::message::Request;
+#[cfg(feature = "museum")]
+use crate::policy::Deletion;
+use crate::policy::{PutQuorum, RequestQuorum, StoreCopy, TreeHash, TreeUpdate};
 use crate::quorum::{Tally, Target};
 use crate::ring::PreferenceList;
 use crate::store::{Durability, Record, RecordKey, Store};
 use crate::versions::Object;
+use alloc::collections::BTreeSet;
+#[cfg(feature = "museum")]
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Where a copy lies.
@@ -61,6 +67,26 @@ impl<S: Store> Node<S> {
         effects: &mut Effects,
     ) {
         let durability = durability.min(self.usual_durability());
+        match self.config.policy().store {
+            StoreCopy::Merge => {}
+            #[cfg(feature = "museum")]
+            StoreCopy::Overwrite => {
+                return self.save(place, key, object.clone(), durability, effects);
+            }
+            #[cfg(feature = "museum")]
+            StoreCopy::FirstOfTie => {
+                if self.load(&place.name(key)).is_some_and(|copy| copy.ties_with(object)) {
+                    return;
+                }
+            }
+            #[cfg(feature = "museum")]
+            StoreCopy::Restamped => {
+                let mine = object.stamped_by(self.id);
+                let merged =
+                    self.load(&place.name(key)).map_or(mine.clone(), |copy| copy.merge(&mine));
+                return self.save(place, key, merged, durability, effects);
+            }
+        }
         let merged = match self.load(&place.name(key)) {
             Some(copy) if copy.includes(object) => {
                 // What is included may still be in the buffer.
@@ -102,6 +128,14 @@ impl<S: Store> Node<S> {
         durability: Durability,
         effects: &mut Effects,
     ) {
+        match self.config.policy().deletion {
+            #[cfg(feature = "museum")]
+            Deletion::Removal if object.is_deleted() => {
+                self.index(key, None, durability, effects);
+                return self.store.remove(&place.name(key), durability);
+            }
+            _ => {}
+        }
         match place {
             Place::Own => self.index(key, Some(&object), durability, effects),
             Place::Hint(home) => self.keep_hint(home, effects),
@@ -119,11 +153,30 @@ impl<S: Store> Node<S> {
     ) {
         if self.config.failures().anti_entropy {
             let range = self.rings.current().range_of(key);
-            let hash = object.map(|object| Hash::of_object(key, object));
+            let hash = object.map(|object| self.tree_hash(key, object));
+            let durability = match self.config.policy().tree_update {
+                TreeUpdate::WithData => durability,
+                #[cfg(feature = "museum")]
+                TreeUpdate::Later => Durability::Buffered,
+            };
             merkle::update(&mut self.store, range, key, hash, durability);
         }
         if self.config.failures().reap {
             self.index_tombstone(key, object, durability, effects);
+        }
+    }
+
+    /// What the Merkle tree says of a copy.
+    fn tree_hash(&self, key: &Key, object: &Object) -> Hash {
+        match self.config.policy().tree_hash {
+            TreeHash::Canonical => Hash::of_object(key, object),
+            #[cfg(feature = "museum")]
+            TreeHash::ByArrival => {
+                let before = self.load(&RecordKey::Object(key.clone()));
+                Hash::of_arrival(key, before.as_ref(), object)
+            }
+            #[cfg(feature = "museum")]
+            TreeHash::ClocksOnly => Hash::of_clocks(key, object),
         }
     }
 
@@ -137,7 +190,12 @@ impl<S: Store> Node<S> {
 
     /// Whose answers count for this request.
     pub(super) fn quorum(&self, request: &Request) -> Quorum {
-        request.quorum.unwrap_or(self.config.failures().quorum)
+        let asked = match self.config.policy().request_quorum {
+            RequestQuorum::Honoured => request.quorum,
+            #[cfg(feature = "museum")]
+            RequestQuorum::Ignored => None,
+        };
+        asked.unwrap_or(self.config.failures().quorum)
     }
 
     /// The nodes that a get acts on.
@@ -156,6 +214,29 @@ impl<S: Store> Node<S> {
             }
         }
         targets
+    }
+
+    /// The sets of owners that each must give a quorum: the top N of each live layout.
+    pub(super) fn quorums(&self, key: &Key) -> Vec<BTreeSet<NodeId>> {
+        let quorums = self.rings.lists(key).map(|list| list.primaries().iter().copied().collect());
+        let quorums: Vec<BTreeSet<NodeId>> = quorums.collect();
+        match self.config.policy().put_quorum {
+            PutQuorum::EachLayout => quorums,
+            #[cfg(feature = "museum")]
+            PutQuorum::PresentLayout => vec![quorums[0].clone()],
+            #[cfg(feature = "museum")]
+            PutQuorum::UnlessSuspected => match quorums.last() {
+                Some(next) if !next.is_disjoint(&self.state.suspects) => vec![quorums[0].clone()],
+                _ => quorums,
+            },
+            #[cfg(feature = "museum")]
+            PutQuorum::AnyLayout => vec![quorums.into_iter().flatten().collect()],
+        }
+    }
+
+    /// The same, but nothing if there is only one layout: then whoever is asked counts.
+    pub(super) fn several_quorums(&self, key: &Key) -> Vec<BTreeSet<NodeId>> {
+        if self.rings.live().count() > 1 { self.quorums(key) } else { Vec::new() }
     }
 
     /// The nodes that a request acts on: the top N, or the first N healthy nodes of the walk, the

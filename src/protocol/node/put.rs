@@ -1,15 +1,22 @@
 //! A put or a delete, coordinated by one of the nodes that it acts on (paper §4.5, §4.6): make the
 //! new version, write it here, send the whole object to the others, answer when W hold it.
 
+#[cfg(feature = "museum")]
+use super::place::Place;
 use super::{Node, Origin, Pending};
 use crate::config::{DurabilityMode, Quorum};
 use crate::door::{Ambient, Delay, Effects, Ignored, Note, Timer};
 use crate::ids::{ClientId, Key, NodeId, RequestId};
 use crate::limits;
 use crate::message::{Answer, Message, Operation, Refusal, Request};
+#[cfg(feature = "museum")]
+use crate::policy::MovingDeletes;
+use crate::policy::{Counting, FailedPut, Handover, StandIn};
 use crate::quorum::{Standing, Tally, Target};
 use crate::store::{Durability, Record, RecordKey, Store};
-use crate::versions::{Actor, Context, Dot, Incarnation, NewVersion, Object, Written};
+use crate::versions::{Dot, Object, Written};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use serde::Serialize;
 
 /// A put that waits for its quorum.
@@ -36,6 +43,11 @@ impl<S: Store> Node<S> {
         effects: &mut Effects,
     ) {
         let quorum = self.quorum(&request);
+        match self.config.policy().handover {
+            Handover::Object => {}
+            #[cfg(feature = "museum")]
+            Handover::Request => self.forward_to_heirs(&request, effects),
+        }
         let Request { id, key, operation: Operation::Put { context, value }, .. } = request else {
             return effects.ignore(Ignored::Stale);
         };
@@ -46,7 +58,7 @@ impl<S: Store> Node<S> {
         if let Some(refusal) = refusal {
             return self.answer(origin, id, Answer::Refused(refusal), effects);
         }
-        let mut targets = self.write_targets(&key, quorum);
+        let (mut targets, quorums) = self.acts_on(&key, quorum, object.is_deleted());
         let mine = targets.iter().find(|target| target.node == self.id).copied();
         let mine = mine.unwrap_or_else(|| {
             // Others believe that no node before this one is up.
@@ -56,10 +68,23 @@ impl<S: Store> Node<S> {
         });
         let durability = self.coordinators_durability(targets.len());
         self.record(mine, &key, &object, dot, durability, effects);
-        let tally =
-            Tally::new(self.config.w(), targets.clone()).in_each(self.rings.several_quorums(&key));
+        let tally = Tally::new(self.config.w(), targets.clone()).in_each(quorums);
         let put = Put { origin, tally, key, dot, quorum, is_answered: false };
         self.spread(id, put, &object, &targets, effects);
+    }
+
+    /// The nodes that a put acts on, and the sets of which each must give a quorum, if several.
+    fn acts_on(
+        &self,
+        key: &Key,
+        quorum: Quorum,
+        is_delete: bool,
+    ) -> (Vec<Target>, Vec<BTreeSet<NodeId>>) {
+        match (self.config.policy().moving_deletes, is_delete) {
+            #[cfg(feature = "museum")]
+            (MovingDeletes::Kept, true) => (self.read_targets(key, quorum), Vec::new()),
+            _ => (self.write_targets(key, quorum), self.several_quorums(key)),
+        }
     }
 
     /// A context that claims events of the future would make the new version look replaced, and
@@ -69,43 +94,6 @@ impl<S: Store> Node<S> {
         let most = most_actors(object.is_deleted());
         let returns = self.config.versioning().admits_context(&object.context(), most);
         (!is_held || !returns).then_some(Refusal::ForeignContext)
-    }
-
-    /// The key's object with the new version, and the version's dot.
-    fn new_version(
-        &self,
-        key: &Key,
-        context: &Context,
-        written: Written,
-        ambient: Ambient,
-    ) -> (Object, Dot) {
-        let versioning = self.config.versioning();
-        let copy = self.copy(key).unwrap_or_else(|| versioning.empty_object());
-        let dot = self.next_dot(key, &copy, context, ambient);
-        let new = NewVersion { dot, stamp: ambient.stamp };
-        (versioning.put(&copy, context, self.id, new, written), dot)
-    }
-
-    /// The next dot of this node for `key`. It continues the epoch of its last dot only if that
-    /// dot is the highest of the epoch that anybody here has heard of: if the copy was lost,
-    /// replaced or came back from elsewhere, the counter cannot be trusted and the put takes a
-    /// fresh epoch, whose counters start at 1 (bugs A2–A4, A16).
-    fn next_dot(&self, key: &Key, copy: &Object, context: &Context, ambient: Ambient) -> Dot {
-        let incarnation = self.state.incarnation.unwrap_or(Incarnation(0));
-        let actor = |epoch| Actor { node: self.id, incarnation, epoch };
-        let fresh = Dot { actor: actor(ambient.epoch), counter: 1 };
-        let (Object::Dotted(copy), Context::Dotted(read)) = (copy, context) else {
-            return fresh;
-        };
-        match self.store.get(&RecordKey::Counter(key.clone())) {
-            Some(Record::Counter { epoch, counter })
-                if copy.seen().counter(actor(epoch)) == counter
-                    && read.counter(actor(epoch)) <= counter =>
-            {
-                Dot { actor: actor(epoch), counter: counter + 1 }
-            }
-            _ => fresh,
-        }
     }
 
     /// Writes the new object and its dot: one atomic step.
@@ -191,7 +179,7 @@ impl<S: Store> Node<S> {
     /// Begins a put anew, in other layouts than before: who holds it does so still.
     pub(super) fn renew_put(&mut self, id: RequestId, mut put: Put, effects: &mut Effects) {
         let targets = self.write_targets(&put.key, put.quorum);
-        put.tally.renew(self.rings.quorums(&put.key), targets);
+        put.tally.renew(self.quorums(&put.key), targets);
         if let Some(object) = self.held_by(&put, id) {
             self.send_replicas(id, put.tally.silent_targets(), &put.key, &object, effects);
         }
@@ -224,6 +212,11 @@ impl<S: Store> Node<S> {
         accepts: bool,
         effects: &mut Effects,
     ) {
+        let from = match self.config.policy().tally {
+            Counting::Replicas => from,
+            #[cfg(feature = "museum")]
+            Counting::Messages => put.tally.silent().next().unwrap_or(from),
+        };
         if accepts {
             put.tally.accept(from)
         } else {
@@ -278,13 +271,35 @@ impl<S: Store> Node<S> {
         let others = self.turn_to_others(&mut put.tally, key, effects);
         let Some(object) = self.held_by(put, id) else { return false };
         self.send_replicas(id, others.iter().copied(), &put.key, &object, effects);
+        match self.config.policy().stand_in {
+            StandIn::Nobody => {}
+            #[cfg(feature = "museum")]
+            StandIn::Coordinator => {
+                for home in put.tally.silent().collect::<Vec<_>>() {
+                    self.save(
+                        Place::Hint(home),
+                        &put.key,
+                        object.clone(),
+                        Durability::Durable,
+                        effects,
+                    );
+                    put.tally.accept(home);
+                }
+            }
+        }
         !others.is_empty()
     }
 
     fn finish_put(&mut self, id: RequestId, origin: Origin, tally: &Tally, effects: &mut Effects) {
         let answer = match tally.standing() {
             Standing::Reached => Answer::Stored { replicas: tally.replicas() },
-            _ => Answer::QuorumUnavailable { got: tally.got(), need: tally.need() },
+            _ => match self.config.policy().failed_put {
+                FailedPut::MaybeApplied => {
+                    Answer::QuorumUnavailable { got: tally.got(), need: tally.need() }
+                }
+                #[cfg(feature = "museum")]
+                FailedPut::NotApplied => Answer::Refused(Refusal::Busy),
+            },
         };
         self.answer(origin, id, answer, effects);
     }

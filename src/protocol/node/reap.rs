@@ -21,6 +21,9 @@ use crate::limits;
 use crate::membership::Phase;
 use crate::merkle::Hash;
 use crate::message::{Message, Round};
+#[cfg(feature = "museum")]
+use crate::policy::FailedReap;
+use crate::policy::ReapRule;
 use crate::store::{Durability, Record, RecordKey, Store, records_from};
 use crate::versions::Object;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -78,11 +81,19 @@ impl<S: Store> Node<S> {
             return effects.set(Timer::Reap, Delay::Reap);
         }
         let answered = self.state.reaping.take().map(|reaping| {
-            let nodes = self.rings.current().members();
-            let all = reaping.tombstones.into_iter().filter(|(_, (_, yes))| yes.len() == nodes);
+            let agreed = |(key, (_, yes)): &(Key, (Hash, BTreeSet<NodeId>))| {
+                self.voters(key).iter().all(|node| yes.contains(node))
+            };
+            let all = reaping.tombstones.into_iter().filter(agreed);
             (reaping.round, all.map(|(key, (hash, _))| (key, hash)).collect::<Tombstones>())
         });
         match answered {
+            #[cfg(feature = "museum")]
+            Some((_, all))
+                if all.is_empty() && self.config.policy().failed_reap == FailedReap::GivenUp =>
+            {
+                return;
+            }
             Some((Round::First, all)) if !all.is_empty() => {
                 self.ask_to_reap(Round::Second, all, effects);
             }
@@ -90,7 +101,7 @@ impl<S: Store> Node<S> {
                 self.ask_to_reap(Round::Third, all, effects);
             }
             Some((Round::Third, all)) if !all.is_empty() => {
-                self.tell_all(&Message::Reap { tombstones: all.clone() }, effects);
+                self.tell_voters(&all, |tombstones| Message::Reap { tombstones }, effects);
                 self.reap(self.id, &all, effects);
             }
             _ => {
@@ -128,14 +139,38 @@ impl<S: Store> Node<S> {
         let candidates = tombstones.iter().cloned();
         let unanswered = candidates.map(|(key, hash)| (key, (hash, BTreeSet::new()))).collect();
         self.state.reaping = Some(Reaping { round, tombstones: unanswered });
-        self.tell_all(&Message::ReapAsk { round, tombstones: tombstones.clone() }, effects);
+        let ask = |tombstones| Message::ReapAsk { round, tombstones };
+        self.tell_voters(&tombstones, ask, effects);
         let mine = self.knows_nothing_else(self.id, round, tombstones, effects);
         self.reap_answered(self.id, round, &mine, effects);
     }
 
-    fn tell_all(&self, message: &Message, effects: &mut Effects) {
+    fn tell_voters(
+        &self,
+        tombstones: &Tombstones,
+        message: impl Fn(Tombstones) -> Message,
+        effects: &mut Effects,
+    ) {
         for &node in self.rings.current().nodes().iter().filter(|&&node| node != self.id) {
-            effects.send(node, message.clone());
+            let votes = |(key, _): &&(Key, Hash)| self.voters(key).contains(&node);
+            let theirs: Tombstones = tombstones.iter().filter(votes).cloned().collect();
+            if !theirs.is_empty() {
+                effects.send(node, message(theirs));
+            }
+        }
+    }
+
+    /// Those who must have said yes before the tombstone of `key` goes.
+    fn voters(
+        &self,
+        #[cfg_attr(not(feature = "museum"), expect(unused_variables))] key: &Key,
+    ) -> &[NodeId] {
+        match self.config.policy().reap_rule {
+            ReapRule::EveryNode => self.rings.current().nodes(),
+            #[cfg(feature = "museum")]
+            ReapRule::Primaries => self.rings.current().preference_list(key).primaries(),
+            #[cfg(feature = "museum")]
+            ReapRule::Alone => core::slice::from_ref(&self.id),
         }
     }
 

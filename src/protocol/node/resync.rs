@@ -4,8 +4,12 @@
 //!
 //! N-W+1 others would do for the puts that were answered before the disk was lost. But of a put that
 //! the lost disk had said yes to, while it was under way, the coordinator alone is sure to have a
-//! copy. Among all others are the coordinator and every disk that is left, so it does not matter
-//! whether some of them have lost theirs too.
+//! copy. Among all others are the coordinator and every disk that is left.
+//!
+//! Known gap: if the coordinator loses its disk as well, after the answer, its empty page counts like
+//! any other, and a page of a third node may be older than the put. The put is not lost, but this
+//! node answers gets without it (scenario `disk-333-two-losses`). To close it, whoever hears that a
+//! peer has begun a new life would have to fetch from the others again.
 
 use super::Node;
 use super::place::Place;
@@ -15,6 +19,7 @@ use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::membership::Phase;
 use crate::message::Message;
+use crate::policy::{Donor, Fetch, Unsynchronised};
 use crate::ring::Position;
 use crate::store::{Durability, Missing, Record, RecordKey, Store, records_from};
 use crate::versions::{Incarnation, Object};
@@ -26,6 +31,11 @@ impl<S: Store> Node<S> {
     /// count as an owner's copy, be its disk lost or not.
     pub fn is_synchronised(&self, key: &Key) -> bool {
         let Some((missing, merged)) = self.missing() else { return true };
+        match self.config.policy().unsynchronised {
+            Unsynchronised::Refuses => {}
+            #[cfg(feature = "museum")]
+            Unsynchronised::Answers => return true,
+        }
         let position = Position::of(&key.0);
         !self.owns(key) || self.vouches(&self.rings, missing, &merged, position)
     }
@@ -42,7 +52,13 @@ impl<S: Store> Node<S> {
             |node: &NodeId| *node == self.id || merged.contains(node) || rings.is_down(*node);
         let current = rings.current().preference_list_at(position);
         (missing == Missing::Gained && current.contains_primary(self.id))
-            || rings.lists_at(position).all(|list| list.primaries().iter().all(has_it))
+            || match self.config.policy().fetch {
+                Fetch::FromAll => {
+                    rings.lists_at(position).all(|l| l.primaries().iter().all(has_it))
+                }
+                #[cfg(feature = "museum")]
+                Fetch::FromOne => current.primaries().iter().any(|owner| merged.contains(owner)),
+            }
     }
 
     /// The disk is younger than the cluster: nothing is merged yet.
@@ -126,14 +142,26 @@ impl<S: Store> Node<S> {
 
     /// Sends a node that cannot vouch for its copies a page of what both of them own.
     pub(super) fn serve_pull(
-        &self,
+        &mut self,
         from: NodeId,
         life: Incarnation,
         after: Option<Key>,
         effects: &mut Effects,
     ) {
-        let first = RecordKey::Object(after.clone().unwrap_or_default());
-        let sent = after.clone().map(RecordKey::Object);
+        let (objects, next) = self.page(from, after.as_ref());
+        match self.config.policy().donor {
+            Donor::KeepsUntilSettled => {}
+            #[cfg(feature = "museum")]
+            Donor::KeepsUntilSent => self.give_up(&objects, effects),
+        }
+        effects.send(from, Message::Page { life, after, objects, next });
+    }
+
+    /// What `from` and this node both own, as much as a page holds; the last key that was looked at,
+    /// unless there is none after it.
+    fn page(&self, from: NodeId, after: Option<&Key>) -> (Vec<(Key, Object)>, Option<Key>) {
+        let first = RecordKey::Object(after.cloned().unwrap_or_default());
+        let sent = after.cloned().map(RecordKey::Object);
         let records = records_from(&self.store, first);
         let records = records.filter(move |(name, _)| Some(name) != sent.as_ref());
         let (mut objects, mut bytes, mut next, mut seen) = (Vec::new(), 0, None, 0);
@@ -143,7 +171,7 @@ impl<S: Store> Node<S> {
                 || (!objects.is_empty() && bytes + object.value_bytes() > limits::MAX_PAGE_BYTES)
                 || seen >= limits::MAX_PAGE_RECORDS;
             if is_full {
-                return effects.send(from, Message::Page { life, after, objects, next });
+                return (objects, next);
             }
             seen += 1;
             next = Some(key.clone());
@@ -152,7 +180,18 @@ impl<S: Store> Node<S> {
                 objects.push((key, object));
             }
         }
-        effects.send(from, Message::Page { life, after, objects, next: None });
+        (objects, None)
+    }
+
+    /// Removes those that are not to stay here.
+    #[cfg(feature = "museum")]
+    fn give_up(&mut self, objects: &[(Key, Object)], effects: &mut Effects) {
+        for (key, _) in objects {
+            if !self.rings.target().preference_list(key).contains_primary(self.id) {
+                self.index(key, None, Durability::Durable, effects);
+                self.store.remove(&RecordKey::Object(key.clone()), Durability::Durable);
+            }
+        }
     }
 
     /// Whether a page is the one that this life of the disk waits for, and does not lead back.

@@ -4,10 +4,10 @@
 use crate::config::Config;
 use crate::ids::{Key, NodeId};
 use crate::membership::{Membership, Phase, View};
+use crate::policy::{DeclaredDown, Joiners, MovingReads};
 use crate::ring::{Position, PreferenceList, Ring};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 /// Who owns what, in the layouts that are live.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub(super) struct Rings {
     current: Arc<Ring>,
     /// While data moves: of the next layout.
     next: Option<Arc<Ring>>,
+    moving_reads: MovingReads,
     /// Those that the change under way does not wait for.
     down: BTreeSet<NodeId>,
     /// Those that it waits for.
@@ -26,11 +27,13 @@ pub(super) struct Rings {
 impl Rings {
     /// What follows from a disk's record, or from the founding of the cluster if it has none.
     pub(super) fn new(config: &Config, known: Option<Arc<Membership>>) -> Rings {
+        let moving_reads = config.policy().moving_reads;
         let founding = || Rings {
             membership: config.founding().cloned(),
             view: config.founding().map(|founding| founding.view()).unwrap_or_default(),
             current: config.ring().clone(),
             next: None,
+            moving_reads,
             down: BTreeSet::new(),
             awaited: BTreeSet::new(),
         };
@@ -44,8 +47,13 @@ impl Rings {
         let next = membership.change().filter(|_| moves);
         let next = next.map(|change| Arc::new(Ring::new(&change.layout)));
         let down = effective_down(config, &membership, &current);
-        let awaited = membership.awaited(&down);
-        Rings { membership: Some(membership), view, current, next, down, awaited }
+        let awaited = membership.awaited(&down).into_iter();
+        let awaited = match config.policy().joiners {
+            Joiners::Awaited => awaited.collect(),
+            #[cfg(feature = "museum")]
+            Joiners::OnTrust => awaited.filter(|node| membership.current().has(*node)).collect(),
+        };
+        Rings { membership: Some(membership), view, current, next, moving_reads, down, awaited }
     }
 
     pub(super) fn membership(&self) -> Option<&Arc<Membership>> {
@@ -68,9 +76,11 @@ impl Rings {
 
     /// The layout on which gets act.
     pub(super) fn read(&self) -> &Ring {
-        match self.view.phase {
-            Phase::Reading => self.target(),
-            Phase::Settled | Phase::Moving => &self.current,
+        match (self.view.phase, self.moving_reads) {
+            (Phase::Reading, _) => self.target(),
+            #[cfg(feature = "museum")]
+            (Phase::Moving, MovingReads::Next) => self.target(),
+            (Phase::Settled | Phase::Moving, _) => &self.current,
         }
     }
 
@@ -149,23 +159,18 @@ impl Rings {
     pub(super) fn awaited(&self) -> &BTreeSet<NodeId> {
         &self.awaited
     }
-
-    /// The top N of `key` in each live layout.
-    pub(super) fn quorums(&self, key: &Key) -> Vec<BTreeSet<NodeId>> {
-        self.lists(key).map(|list| list.primaries().iter().copied().collect()).collect()
-    }
-
-    /// The same, but nothing if there is only one layout: then whoever is asked counts.
-    pub(super) fn several_quorums(&self, key: &Key) -> Vec<BTreeSet<NodeId>> {
-        if self.next.is_some() { self.quorums(key) } else { Vec::new() }
-    }
 }
 
 /// Those that were declared down, if that is not too many. Two operators may each declare as many as
 /// one may: then everybody is waited for after all.
 fn effective_down(config: &Config, membership: &Membership, current: &Ring) -> BTreeSet<NodeId> {
+    let is_awaited = match config.policy().declared_down {
+        DeclaredDown::NotAwaited => false,
+        #[cfg(feature = "museum")]
+        DeclaredDown::Awaited => true,
+    };
     match membership.change() {
-        Some(change) if suffice(config, membership, current) => change.down(),
+        Some(change) if !is_awaited && suffice(config, membership, current) => change.down(),
         _ => BTreeSet::new(),
     }
 }

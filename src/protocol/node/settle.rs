@@ -11,6 +11,7 @@ use crate::door::{Delay, Effects, Ignored, Note, Timer};
 use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::membership::Phase;
+use crate::policy::{DroppedCounter, HomelessHint};
 use crate::store::{Durability, RecordKey, Store, records_from};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -135,7 +136,12 @@ impl<S: Store> Node<S> {
         }
         let name = RecordKey::Hint { home, key: key.clone() };
         let Some(hint) = self.load(&name) else { return };
-        for owner in owners {
+        let heirs = match self.config.policy().homeless_hint {
+            HomelessHint::Rehomed => owners,
+            #[cfg(feature = "museum")]
+            HomelessHint::Dropped => BTreeSet::new(),
+        };
+        for owner in heirs {
             let place = if owner == self.id { Place::Own } else { Place::Hint(owner) };
             self.merge(place, key, &hint, Durability::Durable, effects);
         }
@@ -163,7 +169,12 @@ impl<S: Store> Node<S> {
 
     /// A counter goes with the copy that it counts for.
     pub(super) fn forget_counter(&mut self, key: &Key, durability: Durability) {
-        if self.copy(key).is_none() {
+        let stays = match self.config.policy().dropped_counter {
+            DroppedCounter::Forgotten => self.copy(key).is_some(),
+            #[cfg(feature = "museum")]
+            DroppedCounter::Kept => true,
+        };
+        if !stays {
             self.store.remove(&RecordKey::Counter(key.clone()), durability);
         }
     }

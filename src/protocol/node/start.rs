@@ -4,8 +4,15 @@ use super::{Node, Volatile};
 use crate::config::DurabilityMode;
 use crate::door::{Delay, Effects, Ignored, Start, Timer};
 use crate::ids::{ClientId, Key};
+#[cfg(feature = "museum")]
+use crate::membership::Membership;
+use crate::policy::{EmptyDisk, HintIndex};
+#[cfg(feature = "museum")]
+use crate::ring::Layout;
 use crate::store::{Durability, Indexes, Record, RecordKey, Store, first_from};
 use crate::versions::Incarnation;
+#[cfg(feature = "museum")]
+use alloc::sync::Arc;
 
 impl<S: Store> Node<S> {
     /// Starts on an empty disk, or on this node's own with objects of its scheme. Any other disk is
@@ -15,10 +22,9 @@ impl<S: Store> Node<S> {
             _ if self.state.incarnation.is_some() => None,
             Start::Restart { latest } => self.lives_on(latest, effects),
             Start::Bootstrap { incarnation } => self.begins(incarnation),
-            Start::Amnesia { incarnation, latest } => self.begins(incarnation).inspect(|_| {
-                self.merged_nothing();
-                self.forget_sessions(latest);
-            }),
+            Start::Amnesia { incarnation, latest } => {
+                self.begins(incarnation).inspect(|_| self.begin_again(latest))
+            }
         };
         if incarnation.is_none() {
             return effects.ignore(Ignored::BadStart);
@@ -33,6 +39,32 @@ impl<S: Store> Node<S> {
         }
         self.identify(incarnation);
         Some(incarnation)
+    }
+
+    /// The disk is younger than the cluster.
+    fn begin_again(&mut self, latest: ClientId) {
+        match self.config.policy().empty_disk {
+            EmptyDisk::Refill => {
+                self.merged_nothing();
+                self.forget_sessions(latest);
+            }
+            #[cfg(feature = "museum")]
+            EmptyDisk::FoundCluster => self.found_cluster(),
+            #[cfg(feature = "museum")]
+            EmptyDisk::SameNode => {}
+        }
+    }
+
+    /// A cluster of this node alone.
+    #[cfg(feature = "museum")]
+    fn found_cluster(&mut self) {
+        let Some(founding) = self.config.founding() else { return };
+        let others = founding.current().members().iter().filter(|member| member.id != self.id);
+        let leave = |layout: Layout, id| layout.leave(id).unwrap_or(layout);
+        let alone = others.map(|other| other.id).fold(founding.current().clone(), leave);
+        let membership = Arc::new(Membership::founding(alone, &()));
+        self.store.put(RecordKey::Membership, Record::Membership(membership), Durability::Durable);
+        self.rings = super::known_rings(&self.config, &self.store);
     }
 
     fn identify(&mut self, incarnation: Incarnation) {
@@ -133,7 +165,7 @@ impl<S: Store> Node<S> {
     /// Whatever was under way in the background goes on (bug D3).
     fn set_timers(&mut self, effects: &mut Effects) {
         self.begin_to_settle(effects);
-        if self.config.failures().handoff {
+        if self.config.failures().handoff && self.config.policy().hint_index == HintIndex::OnDisk {
             for home in self.homes() {
                 effects.set(Timer::Handoff(home), Delay::Handoff);
             }

@@ -88,7 +88,7 @@ impl History {
     fn put(&mut self, node: usize, context: &Context, read: Puts, clock: u64) {
         let number = self.replaced.len() as u64 + 1;
         let dot = self.next_dot(node);
-        let new = NewVersion { dot, stamp: Stamp(clock) };
+        let new = NewVersion::new(dot, Stamp(clock));
         let copy = &self.copies[node];
         let by = NodeId(node as u64);
         self.copies[node] = self.versioning.put(copy, context, by, new, written(number));
@@ -200,7 +200,7 @@ proptest! {
         prop_assume!(!matches!(versioning, Versioning::VectorClock { limit: Some(_) }));
         let history = History::run(versioning, false, &steps);
         for copy in &history.copies {
-            let new = NewVersion { dot: dot(9, 1), stamp: Stamp(0) };
+            let new = NewVersion::new(dot(9, 1), Stamp(0));
             let put = versioning.put(copy, &copy.context(), NodeId(9), new, written(99));
             prop_assert_eq!(held(&put), Puts::from([99]));
         }
@@ -248,7 +248,7 @@ proptest! {
         let scheme = Versioning::LastWriterWins;
         let history = History::run(scheme, false, &steps);
         for (context, _) in &history.reads {
-            let new = NewVersion { dot: dot(0, 1), stamp: Stamp(clock) };
+            let new = NewVersion::new(dot(0, 1), Stamp(clock));
             let after = scheme.put(&history.copies[0], context, NodeId(0), new, written(99));
             prop_assert_eq!(held(&after), Puts::from([99]));
             prop_assert!(after.context() > *context && after.context() > history.copies[0].context());
@@ -265,7 +265,7 @@ fn clock_of(object: &Object) -> VectorClock {
 
 /// A put through `node` while every shell's clock reads `number`.
 fn put(scheme: Versioning, copy: &Object, context: &Context, node: u64, number: u64) -> Object {
-    let new = NewVersion { dot: dot(node, number), stamp: Stamp(number) };
+    let new = NewVersion::new(dot(node, number), Stamp(number));
     scheme.put(copy, context, NodeId(node), new, written(number))
 }
 
@@ -356,7 +356,7 @@ fn two_puts_with_one_context_through_one_coordinator_lose_a_write_under_vector_c
 #[test]
 fn two_values_of_one_dot_merge_alike_on_every_side() {
     let scheme = Versioning::Dotted;
-    let new = NewVersion { dot: dot(0, 1), stamp: Stamp(0) };
+    let new = NewVersion::new(dot(0, 1), Stamp(0));
     let value = |number| {
         let (copy, context) = (scheme.empty_object(), scheme.empty_context());
         scheme.put(&copy, &context, NodeId(0), new, written(number))
@@ -371,7 +371,7 @@ fn two_values_of_one_dot_merge_alike_on_every_side() {
 fn equal_stamps_fall_by_node() {
     let scheme = Versioning::LastWriterWins;
     let write = |node, number| {
-        let new = NewVersion { dot: dot(node, 1), stamp: Stamp(5) };
+        let new = NewVersion::new(dot(node, 1), Stamp(5));
         let (copy, context) = (scheme.empty_object(), scheme.empty_context());
         scheme.put(&copy, &context, NodeId(node), new, written(number))
     };

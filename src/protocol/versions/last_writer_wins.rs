@@ -49,6 +49,14 @@ impl Register {
         self.merge(&Register(Some((WriteStamp { stamp, node }, written))))
     }
 
+    /// The same write, stamped by another node at the same time.
+    #[cfg(feature = "museum")]
+    pub(super) fn stamped_by(&self, node: NodeId) -> Register {
+        let restamp =
+            |(at, written): &(WriteStamp, Written)| (WriteStamp { node, ..*at }, written.clone());
+        Register(self.0.as_ref().map(restamp))
+    }
+
     pub(super) fn merge(&self, other: &Register) -> Register {
         self.max(other).clone()
     }

@@ -17,6 +17,7 @@ pub use vector_clock::{Clocked, VectorClock};
 pub use version_vector::{Actor, Dot, Epoch, Incarnation, VersionVector};
 
 use crate::ids::{NodeId, RequestId, Value};
+use crate::policy::Truncation;
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -78,8 +79,17 @@ pub enum Context {
 pub struct NewVersion {
     /// The dot to give, under [`Versioning::Dotted`].
     pub dot: Dot,
-    /// The shell's clock.
+    /// The coordinator's clock.
     pub stamp: Stamp,
+    /// What a clock that has grown too long forgets, under [`Versioning::VectorClock`].
+    pub truncation: Truncation,
+}
+
+impl NewVersion {
+    /// A version with this dot, at this time.
+    pub fn new(dot: Dot, stamp: Stamp) -> NewVersion {
+        NewVersion { dot, stamp, truncation: Truncation::default() }
+    }
 }
 
 impl Versioning {
@@ -134,7 +144,7 @@ impl Versioning {
                 Object::Dotted(copy.put(seen, new.dot, written))
             }
             (Versioning::VectorClock { limit }, Object::Clocked(copy), Context::Clock(read)) => {
-                Object::Clocked(copy.put(read, coordinator, new.stamp, limit, written))
+                Object::Clocked(copy.put(read, coordinator, new, limit, written))
             }
             (Versioning::LastWriterWins, Object::Register(copy), Context::Stamp(read)) => {
                 Object::Register(copy.put(*read, coordinator, new.stamp, written))
@@ -207,6 +217,41 @@ impl Object {
     /// Total bytes of the values held.
     pub fn value_bytes(&self) -> usize {
         self.siblings().filter_map(|written| written.value.as_ref()).map(|v| v.0.len()).sum()
+    }
+}
+
+/// What the museum's wrong choices ask of versions.
+#[cfg(feature = "museum")]
+impl Object {
+    /// Whether both are last writes, of two nodes at one time.
+    pub fn ties_with(&self, other: &Object) -> bool {
+        let stamp = |object: &Object| match object {
+            Object::Register(register) => register.stamp().map(|at| at.stamp),
+            _ => None,
+        };
+        stamp(self).is_some() && stamp(self) == stamp(other)
+    }
+
+    /// The same last write, as if `node` had coordinated it.
+    #[must_use]
+    pub fn stamped_by(&self, node: NodeId) -> Object {
+        match self {
+            Object::Register(register) => Object::Register(register.stamped_by(node)),
+            other => other.clone(),
+        }
+    }
+}
+
+#[cfg(feature = "museum")]
+impl Context {
+    /// Whether a reader of this has seen all that a reader of `other` has.
+    pub fn descends(&self, other: &Context) -> bool {
+        match (self, other) {
+            (Context::Dotted(seen), Context::Dotted(other)) => seen.descends(other),
+            (Context::Clock(clock), Context::Clock(other)) => clock.descends(other),
+            (Context::Stamp(stamp), Context::Stamp(other)) => stamp >= other,
+            _ => false,
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 //! Selectable because the paper describes it, not because it is safe: two puts with one context
 //! through one coordinator get {S:2} and {S:3}, and the second silently dominates the first.
 
-use super::{Stamp, Written};
+use super::{NewVersion, Stamp, Written};
 use crate::ids::NodeId;
+use crate::policy::Truncation;
 use alloc::{
     collections::BTreeMap,
     format,
@@ -51,11 +52,18 @@ impl VectorClock {
         }
     }
 
-    /// Drops the oldest pairs until `limit` are left. Equal times fall by node, alike everywhere.
-    fn truncate(&mut self, limit: usize) {
+    /// Drops the oldest pairs until `limit` are left. Equal times fall by node, alike everywhere
+    /// (bug A12). The pair of `newest` goes last, even if its clock is behind: without it the new
+    /// version would be taken for an old one.
+    fn truncate(&mut self, limit: usize, newest: NodeId, truncation: Truncation) {
         while self.0.len() > limit {
-            let oldest = self.0.iter().map(|(&node, &(_, at))| (at, node)).min();
-            let Some((_, node)) = oldest else { return };
+            let ages = self.0.iter().map(|(&node, &(_, at))| (node == newest, at, node));
+            let dropped = match truncation {
+                Truncation::OldestFirst => ages.min(),
+                #[cfg(feature = "museum")]
+                Truncation::NewestFirst => ages.max(),
+            };
+            let Some((_, _, node)) = dropped else { return };
             self.0.remove(&node);
         }
     }
@@ -83,25 +91,23 @@ impl Clocked {
     }
 
     /// "Sx increases its sequence number": the highest counter that the coordinator knows of
-    /// itself, from the context or its own copy, plus one. Truncation spares its pair, the newest
-    /// even if its clock is behind: without it the new version would be taken for an old one.
+    /// itself, from the context or its own copy, plus one.
     pub(super) fn put(
         &self,
         context: &VectorClock,
         coordinator: NodeId,
-        stamp: Stamp,
+        new: NewVersion,
         limit: Option<u8>,
         written: Written,
     ) -> Clocked {
         let counter =
             self.clock().counter(coordinator).max(context.counter(coordinator)).saturating_add(1);
         let mut clock = context.clone();
-        let stamp = if limit.is_some() { stamp } else { Stamp::default() };
-        clock.0.remove(&coordinator);
-        if let Some(limit) = limit {
-            clock.truncate(usize::from(limit.saturating_sub(1)));
-        }
+        let stamp = if limit.is_some() { new.stamp } else { Stamp::default() };
         clock.0.insert(coordinator, (counter, stamp));
+        if let Some(limit) = limit {
+            clock.truncate(usize::from(limit.max(1)), coordinator, new.truncation);
+        }
         self.merge(&Clocked([(clock, written)].into()))
     }
 

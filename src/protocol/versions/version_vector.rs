@@ -31,6 +31,14 @@ pub struct Actor {
     pub epoch: Epoch,
 }
 
+impl Actor {
+    /// A name that stands for a node through all its lives and epochs.
+    #[cfg(feature = "museum")]
+    pub fn of_all_time(node: NodeId) -> Actor {
+        Actor { node, incarnation: Incarnation(0), epoch: Epoch(0) }
+    }
+}
+
 /// One event: the `counter`-th of `actor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Dot {
@@ -78,6 +86,13 @@ impl VersionVector {
     /// Whether no actor is named without an event.
     pub(super) fn is_canonical(&self) -> bool {
         self.0.values().all(|&counter| counter > 0)
+    }
+
+    /// The last event of the latest actor of `node`, if any is known.
+    #[cfg(feature = "museum")]
+    pub fn last_of(&self, node: NodeId) -> Option<Dot> {
+        let mut latest = self.0.iter().rev().filter(|(actor, _)| actor.node == node);
+        latest.next().map(|(&actor, &counter)| Dot { actor, counter })
     }
 
     /// How many actors are named.

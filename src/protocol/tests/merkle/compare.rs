@@ -133,7 +133,7 @@ fn what_no_tree_could_have_is_not_looked_at() {
 
 fn object(value: &str, counter: u64) -> Object {
     let actor = Actor { node: NodeId(1), incarnation: Incarnation(1), epoch: Epoch(1) };
-    let new = NewVersion { dot: Dot { actor, counter }, stamp: Stamp(0) };
+    let new = NewVersion::new(Dot { actor, counter }, Stamp(0));
     let scheme = Versioning::Dotted;
     let written = Written { by: crate::common::id(1), value: Some(Value::from(value)) };
     scheme.put(&scheme.empty_object(), &scheme.empty_context(), NodeId(1), new, written)

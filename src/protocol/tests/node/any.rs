@@ -62,10 +62,8 @@ fn object() -> impl Strategy<Value = Object> {
         |(versioning, node, client, counter, stamp)| {
             let actor =
                 Actor { node: NodeId(node), incarnation: Incarnation(node), epoch: Epoch(1) };
-            let new = dynamo_protocol::versions::NewVersion {
-                dot: Dot { actor, counter },
-                stamp: Stamp(stamp),
-            };
+            let new =
+                dynamo_protocol::versions::NewVersion::new(Dot { actor, counter }, Stamp(stamp));
             let written = dynamo_protocol::versions::Written {
                 by: id(client),
                 value: (client > 0).then(|| Value::from("x")),

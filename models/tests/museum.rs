@@ -1,0 +1,70 @@
+//! The museum: every catalogued bug is shown or left out for a reason, and what is shown is refuted
+//! within its length while the safe protocol holds.
+#![cfg(feature = "museum")]
+
+use dynamo_models::check::Outcome;
+use dynamo_models::explore::Limits;
+use dynamo_models::museum::{CATALOGUE, ENUMERATIONS, LEFT_OUT, show, try_cases};
+use dynamo_models::scenario::{Enumerated, Exhibit, Tier};
+use dynamo_protocol::policy::Policy;
+use std::collections::BTreeSet;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/museum");
+
+fn exhibits() -> Vec<Exhibit> {
+    Exhibit::load_all(FOLDER).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn enumerated() -> Vec<Enumerated> {
+    Enumerated::load_all(FOLDER).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn each_bug_is_shown_or_left_out_for_a_reason() {
+    let shown: Vec<String> = exhibits().into_iter().map(|exhibit| exhibit.bug).collect();
+    let cases = enumerated().into_iter().map(|exhibit| exhibit.bug);
+    let left_out = LEFT_OUT.iter().map(|(bug, _)| (*bug).to_string());
+    let mut all: Vec<String> = shown.into_iter().chain(cases).chain(left_out).collect();
+    all.sort();
+    let mut catalogued: Vec<String> = CATALOGUE.iter().map(|(bug, _)| (*bug).into()).collect();
+    catalogued.sort();
+    assert_eq!(all, catalogued);
+}
+
+#[test]
+fn each_wrong_decision_is_shown() {
+    let exhibits = exhibits();
+    let chosen = exhibits.iter().flat_map(|exhibit| exhibit.broken.cluster.policy.unsafe_choices());
+    let chosen: BTreeSet<(&str, &str)> = chosen.collect();
+    for (decision, choices) in Policy::DECISIONS {
+        for choice in &choices[1..] {
+            assert!(chosen.contains(&(*decision, *choice)), "no exhibit has {decision} {choice}");
+        }
+    }
+}
+
+/// Those of the long tier are shown by `dynamo museum` only.
+#[test]
+fn bugs_show_within_their_length_and_the_safe_protocol_holds() {
+    let is_short = |exhibit: &Exhibit| exhibit.safe.tier == Tier::Default;
+    for exhibit in exhibits().iter().filter(|exhibit| is_short(exhibit)) {
+        let shown = show(exhibit, Limits::default(), &mut |_| true).expect("a cluster");
+        let (length, within) = (shown.length(), exhibit.within);
+        let told = format!("{}: {length:?} of {within}, safe {:?}", exhibit.bug, shown.safe);
+        assert_eq!(shown.outcome(exhibit), Outcome::AsExpected, "{told}");
+    }
+}
+
+#[test]
+fn small_cases_show_that_the_historical_rule_fails_and_ours_does_not() {
+    let exhibits = enumerated();
+    for exhibit in &exhibits {
+        let tried = try_cases(exhibit).expect("an enumeration of that name");
+        println!("{}: {tried:?}", exhibit.bug);
+        assert_eq!(tried.outcome(), Outcome::AsExpected, "{}: {tried:?}", exhibit.bug);
+        assert!(tried.safe.cases > 10, "{} has enough cases: {tried:?}", exhibit.bug);
+    }
+    for (name, _) in ENUMERATIONS {
+        assert!(exhibits.iter().any(|exhibit| exhibit.enumeration == *name), "{name} is shown");
+    }
+}
