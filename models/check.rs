@@ -206,8 +206,7 @@ impl Report {
 }
 
 /// What no scenario can ask yet, so that no verdict speaks of it.
-pub const NEVER_COVERED: &str =
-    "clocks that disagree, requests and answers lost or repeated between client and node";
+pub const NEVER_COVERED: &str = "clocks that disagree (but for the museum's `clock`), requests and answers lost or repeated between client and node";
 
 impl Report {
     /// The cluster under which a property was judged: `linearizable` has a pass of its own.

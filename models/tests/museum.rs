@@ -6,8 +6,10 @@ use dynamo_models::check::Outcome;
 use dynamo_models::explore::Limits;
 use dynamo_models::museum::{CATALOGUE, ENUMERATIONS, LEFT_OUT, show, try_cases};
 use dynamo_models::scenario::{Enumerated, Exhibit, Tier};
+use dynamo_models::trace::Trace;
+use dynamo_models::world::State;
 use dynamo_protocol::policy::Policy;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/museum");
 
@@ -67,4 +69,65 @@ fn small_cases_show_that_the_historical_rule_fails_and_ours_does_not() {
     for (name, _) in ENUMERATIONS {
         assert!(exhibits.iter().any(|exhibit| exhibit.enumeration == *name), "{name} is shown");
     }
+}
+
+/// What re-creates a bug is needed for it, all of it.
+#[test]
+fn no_change_of_an_exhibit_is_for_nothing() {
+    let mut tried = 0;
+    for exhibit in exhibits().iter().filter(|exhibit| exhibit.safe.tier == Tier::Default) {
+        let changed: Vec<(&str, &str)> = exhibit.broken.cluster.policy.unsafe_choices().collect();
+        for (decision, _) in changed.iter().filter(|_| exhibit.changes.len() > 1) {
+            let mut less = exhibit.clone();
+            let choices = Policy::DECISIONS.iter().find(|(name, _)| name == decision);
+            let safe = choices.expect("a decision").1[0];
+            assert!(less.broken.cluster.policy.choose(decision, safe));
+            let shown = show(&less, Limits::default(), &mut |_| true).expect("a cluster");
+            let told = format!("{} without {decision}: {:?}", exhibit.bug, shown.length());
+            assert!(shown.length().is_none_or(|length| length > exhibit.within), "{told}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 5, "{tried} changes tried");
+}
+
+/// Whether some run without further faults from `state` comes to the end of all scripts without a
+/// violation: by whole states, from this one alone.
+fn can_be_avoided(trace: &Trace, state: &State) -> bool {
+    let property = trace.property.expect("a counterexample has one");
+    let mut seen = HashSet::from([state.clone()]);
+    let mut left = vec![state.clone()];
+    while let Some(state) = left.pop() {
+        if trace.model.has_ended(&state) {
+            return true;
+        }
+        let actions = trace.model.actions(&state);
+        let steps = actions.iter().filter(|action| !action.is_fault());
+        for after in steps.map(|action| trace.model.step(&state, action)) {
+            if !after.violated.has(property) && seen.insert(after.clone()) {
+                left.push(after);
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn after_the_point_of_no_return_and_not_before_nothing_helps() {
+    let mut points = BTreeSet::new();
+    let of_the_past = |exhibit: &Exhibit| !exhibit.property.is_about_continuations();
+    let is_short = |exhibit: &Exhibit| exhibit.safe.tier == Tier::Default && exhibit.within < 5;
+    for exhibit in exhibits().iter().filter(|exhibit| of_the_past(exhibit) && is_short(exhibit)) {
+        if exhibit.broken.membership.is_some() {
+            continue;
+        }
+        let shown = show(exhibit, Limits::default(), &mut |_| true).expect("a cluster");
+        let trace = shown.counterexample.expect("it is refuted");
+        let point = trace.point_of_no_return().expect("a small world");
+        let unavoidable = |step: &usize| !can_be_avoided(&trace, trace.before(*step));
+        let first = (0..trace.steps.len()).find(unavoidable).unwrap_or(trace.steps.len());
+        assert_eq!(point, first, "{}", exhibit.bug);
+        points.insert(trace.steps.len() - point);
+    }
+    assert!(points.len() > 1, "not always the last step: {points:?}");
 }

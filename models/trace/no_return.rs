@@ -31,17 +31,17 @@ impl Trace {
         if property.is_about_continuations() {
             return Some(self.steps.len());
         }
-        // What can be avoided after a step could be avoided before it.
-        let (mut low, mut high) = (0, self.steps.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            match self.ahead_of(self.before(middle), property) {
-                Ahead::Avoidable => low = middle + 1,
-                Ahead::Unavoidable => high = middle,
+        // From the end, for what is unavoidable has little ahead of it. A fault may open a way that was
+        // not there before, so that all steps are looked at.
+        let mut first = self.steps.len();
+        for step in (0..self.steps.len()).rev() {
+            match self.ahead_of(self.before(step), property) {
+                Ahead::Avoidable => {}
+                Ahead::Unavoidable => first = step,
                 Ahead::Unknown => return None,
             }
         }
-        Some(high)
+        Some(first)
     }
 
     /// Depth first, for any end will do.

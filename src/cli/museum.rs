@@ -23,7 +23,7 @@ const FOLDER: &str = "models/museum";
 
 /// What the museum is.
 pub(super) const ABOUT: &str = "Each exhibit is a bug that a store of this family shipped, or that \
-    the paper leaves room for. A decision of the core, or a setting, re-creates it in a small world, \
+    the paper leaves room for. Decisions of the core, or settings, re-create it in a small world, \
     and the checker finds a shortest counterexample; in the same world without it the promise holds.";
 
 #[derive(Args)]
@@ -45,8 +45,8 @@ pub(crate) struct MuseumArgs {
     /// Show the counterexamples step by step
     #[arg(long, conflicts_with_all = ["json", "markdown", "resume"])]
     trace: bool,
-    /// Print the broken worlds as scenario files, check nothing
-    #[arg(long)]
+    /// Print the broken world of one bug as a scenario file, check nothing
+    #[arg(long, conflicts_with_all = ["json", "markdown", "resume", "trace"])]
     print: bool,
     /// Stop one exploration after this time, as in 30s, 5m or 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -71,7 +71,11 @@ pub(super) struct Asked {
 pub(crate) fn run(args: MuseumArgs) -> anyhow::Result<ExitCode> {
     let asked = Asked::of(&args.bugs)?;
     if args.print {
-        asked.worlds.iter().try_for_each(|exhibit| say(exhibit.broken.to_toml()))?;
+        anyhow::ensure!(
+            asked.worlds.len() == 1 && asked.cases.is_empty(),
+            "--print needs one bug that a world shows, as in `dynamo museum D1 --print`"
+        );
+        say(asked.worlds[0].broken.to_toml())?;
         return Ok(ExitCode::SUCCESS);
     }
     static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -102,6 +106,9 @@ fn story(record: &Record) -> String {
     match (record.trace(), &record.case) {
         (Some(trace), _) => text::text(&trace),
         (None, Some(case)) => format!("{}\n  {case}\n", record.title),
+        (None, None) if record.is_inconclusive() => {
+            format!("{}\n  not found before the limit\n", record.title)
+        }
         (None, None) => format!("{}\n  does not show\n", record.title),
     }
 }
@@ -143,8 +150,7 @@ pub(super) fn gather(
         each(&record)?;
         records.push(record);
     }
-    let place = |record: &Record| CATALOGUE.iter().position(|(id, _)| *id == record.bug);
-    records.sort_by_key(place);
+    records.sort_by_key(|record| place(&record.bug));
     Ok(records)
 }
 
@@ -158,10 +164,18 @@ fn exit_code(records: &[Record], complete: bool) -> ExitCode {
     }
 }
 
+/// Where a bug stands in the catalogue.
+fn place(bug: &str) -> Option<usize> {
+    CATALOGUE.iter().position(|(id, _)| *id == bug)
+}
+
 impl Asked {
     /// The exhibits of these bugs; all if there are none.
     pub(super) fn of(bugs: &[String]) -> anyhow::Result<Asked> {
-        let (mut worlds, mut cases) = (Exhibit::load_all(FOLDER)?, Enumerated::load_all(FOLDER)?);
+        let here = || format!("the exhibits are read from ./{FOLDER}: run this in the repository");
+        let mut worlds = Exhibit::load_all(FOLDER).with_context(here)?;
+        let mut cases = Enumerated::load_all(FOLDER)?;
+        worlds.sort_by_key(|exhibit| place(&exhibit.bug));
         let is = |id: &str, bug: &String| id.eq_ignore_ascii_case(bug);
         for bug in bugs {
             let mut shown = worlds.iter().map(|e| &e.bug).chain(cases.iter().map(|e| &e.bug));

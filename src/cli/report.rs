@@ -57,10 +57,12 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
         false => args.parts.clone(),
     };
     let mut page = Page { title: "Dynamo, checked".into(), ..Page::default() };
+    let mut is_complete = true;
     for name in parts {
-        let (part, file) = match name {
+        let ((part, is_whole), file) = match name {
             PartName::Museum => (museum_part(&args)?, "museum.md"),
         };
+        is_complete &= is_whole;
         if INTERRUPTED.load(Ordering::Relaxed) {
             eprintln!("interrupted: nothing is written");
             return Ok(2.into());
@@ -70,7 +72,7 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
     }
     page.made = made(started);
     write(&args.out, "index.html", &page.html())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_complete { ExitCode::SUCCESS } else { 2.into() })
 }
 
 /// By what, of what, where, in which time.
@@ -85,7 +87,8 @@ fn write(folder: &Path, file: &str, text: &str) -> anyhow::Result<()> {
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn museum_part(args: &ReportArgs) -> anyhow::Result<Part> {
+/// The museum, and whether no limit cut it short.
+fn museum_part(args: &ReportArgs) -> anyhow::Result<(Part, bool)> {
     let asked = museum::Asked::of(&[])?;
     let limits = Limits { time: args.timeout, ..Limits::default() };
     let kept = args.resume.as_ref().map(|folder| folder.join("museum.jsonl"));
@@ -112,7 +115,7 @@ fn museum_part(args: &ReportArgs) -> anyhow::Result<Part> {
     }
     let left_out = LEFT_OUT.iter().map(|(bug, why)| format!("{bug} is left out: {why}."));
     part.after.extend(left_out);
-    Ok(part)
+    Ok((part, !records.iter().any(museum::Record::is_inconclusive)))
 }
 
 /// The column of [`museum::sheet`] that leads to the counterexample.

@@ -88,7 +88,8 @@ decisions! {
     actor: ActorName = "actor" {
         /// That of one epoch in one life of the coordinator's disk.
         Epoch = "epoch",
-        /// The coordinator's, through all its lives and epochs (bugs A2, A6 and A15).
+        /// The coordinator's, through all its lives and epochs (bugs A2, A6, A15, B1, B2
+        /// and G5).
         Node = "node",
         /// That of a moment in which other nodes may have begun as well (bug A5).
         StartTime = "start-time",
@@ -100,8 +101,8 @@ decisions! {
     counter: DotCounter = "counter" {
         /// The last that is on record here, unless somebody has heard of others: then it begins anew.
         Recorded = "recorded",
-        /// The highest in the coordinator's copy; it begins anew only where there is none (bugs A2 to
-        /// A4, A6 and A7).
+        /// The highest in the coordinator's copy; it begins anew only where there is none (bugs A3
+        /// and A4).
         OfCopy = "of-copy",
         /// The highest in what the writer has read (bug A15).
         OfContext = "of-context",
@@ -159,7 +160,7 @@ decisions! {
         EveryNode = "every-node",
         /// The key's primaries (bugs B1, B3, B6, B12).
         Primaries = "primaries",
-        /// Nobody: its first primary removes its own when the delay is over (bugs B2, B4, B5).
+        /// Nobody: its first primary removes its own when the delay is over (bugs B4, B5).
         Alone = "alone",
     }
 

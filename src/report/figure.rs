@@ -47,12 +47,14 @@ impl Figure {
     /// Which step is the point of no return, as a sentence.
     fn point(&self) -> String {
         match self.no_return {
-            Some(0) => "No run to the end keeps the property.".into(),
+            Some(0) => "No run to the end without faults keeps the property.".into(),
             Some(step) if step == self.steps.len() => {
                 "It can be avoided up to the last step.".into()
             }
             Some(step) => {
-                format!("Point of no return: after step {step} every run to the end violates it.")
+                format!(
+                    "Point of no return: after step {step} every run to the end without further faults violates it."
+                )
             }
             None => "Where the point of no return lies was not found within the limit.".into(),
         }

@@ -91,9 +91,14 @@ impl Record {
         })
     }
 
+    /// Whether a limit came first.
+    pub(crate) fn is_inconclusive(&self) -> bool {
+        self.outcome == "inconclusive"
+    }
+
     /// Whether it is what these sources find of an exhibit, and no limit came first.
     pub(super) fn tells(&self, exhibit: &Exhibit) -> bool {
-        self.key == key(exhibit) && self.outcome != "inconclusive"
+        self.key == key(exhibit) && !self.is_inconclusive()
     }
 }
 
@@ -122,7 +127,8 @@ pub(crate) fn sheet(records: &[Record]) -> Sheet {
         let length = match record.length {
             Some(length) if length <= record.within => format!("{length} of {}", record.within),
             Some(length) => format!("!{length} of {}", record.within),
-            None if record.within == 0 => format!("case {}", record.broken_states),
+            None if record.case.is_some() => format!("case {}", record.broken_states),
+            None if record.is_inconclusive() => "?".into(),
             None => "!none".into(),
         };
         vec![
@@ -131,10 +137,13 @@ pub(crate) fn sheet(records: &[Record]) -> Sheet {
             record.property.clone(),
             changes.join(", "),
             length,
-            match record.within {
-                0 => format!("{}, {} cases", record.safe, record.safe_states),
-                _ => format!("{}, {} states", record.safe, record.safe_states),
-            },
+            format!(
+                "{}{}, {} {}",
+                if record.safe == "refuted" { "!" } else { "" },
+                record.safe,
+                record.safe_states,
+                if record.within == 0 { "cases" } else { "states" },
+            ),
             format!("{:.1}", record.seconds),
         ]
     };
@@ -151,7 +160,9 @@ pub(crate) fn legend(records: &[Record]) -> String {
     format!(
         "{} exhibits, {shown} as catalogued. length: client operations, faults and background \
          exchanges of the counterexample, and within how many the catalogue wants it; safe: the same \
-         world without what re-creates the bug, within its bounds.",
+         world without what re-creates the bug, within its bounds. case N: the first of all small cases that \
+         the historical rule gets wrong; of this protocol's layouts only those are tried together that can \
+         meet. !: not as catalogued; ?: a limit came first.",
         records.len(),
     )
 }
