@@ -80,11 +80,14 @@ fn reconciled() -> Found {
     })
 }
 
-/// While one plan moves nobody is in another, and no two layouts have one version.
+/// While one plan moves no other does, and no two layouts have one version.
 fn can_meet(a: &Membership, b: &Membership) -> bool {
     let both = a.change().zip(b.change());
     let meet = both.is_none_or(|(mine, theirs)| {
-        mine.layout == theirs.layout || mine.stage.max(theirs.stage) == Stage::Proposed
+        let leads_back = a.is_withdrawal() || b.is_withdrawal();
+        mine.layout == theirs.layout
+            || leads_back
+            || mine.stage.min(theirs.stage) == Stage::Proposed
     });
     a.version() != b.version() || (a.current() == b.current() && meet)
 }
@@ -266,14 +269,14 @@ fn believe(known: Rumour, heard: Rumour) -> Rumour {
 fn declared() -> Found {
     let node = NodeId(0);
     let leave = founding().current().leave(NodeId(1)).expect("one stays");
-    let turn = |of: &Membership| {
-        Some(match of.change()?.down().contains(&node) {
-            true => of.declare_up(node),
-            false => of.declare_down(node),
-        })
+    let turn = |of: &Membership| match of.down().contains(&node) {
+        true => of.declare_up(node),
+        false => of.declare_down(node),
     };
     let declared: Vec<_> =
-        std::iter::successors(Some(founding().propose(leave)), turn).take(5).collect();
+        std::iter::successors(Some(founding().propose(leave)), |of| Some(turn(of)))
+            .take(5)
+            .collect();
     let subsets = (1..1usize << declared.len())
         .map(|set| (0..declared.len()).filter(|turn| set >> turn & 1 == 1).collect::<Vec<_>>());
     look(subsets.flat_map(orders), |heard| {

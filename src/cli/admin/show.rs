@@ -142,10 +142,8 @@ impl Admin {
 
 /// How a member seems to the node that was asked.
 fn seems(status: &Status, members: &Members, member: &Member) -> &'static str {
-    let is_down =
-        members.membership.change().is_some_and(|change| change.down().contains(&member.id));
     match member.id {
-        _ if is_down => "declared down",
+        id if members.membership.down().contains(&id) => "declared down",
         id if members.awaited.contains(&id) && !members.membership.current().has(id) => "to join",
         id if id == members.me.id => "up (asked)",
         id if status.suspects.contains(&id) => "suspect",
@@ -181,7 +179,7 @@ fn status_json(status: &Status, members: &Members) -> Value {
         json!({
             "layout": hex(&LayoutHash::of_layout(&change.layout).0),
             "stage": stage,
-            "down": names(&mut change.down().iter()),
+            "down": names(&mut membership.down().iter()),
             "awaited": names(&mut members.awaited.iter()),
         })
     });

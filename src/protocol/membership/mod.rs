@@ -59,7 +59,7 @@ pub struct Change {
     /// How far it has come.
     pub stage: Stage,
     /// How often each member was declared down, or up again, by turns: of the larger number is what
-    /// was said last.
+    /// was said last. Whatever takes this change's place keeps it: it is about members.
     pub declared: BTreeMap<NodeId, u32>,
 }
 
@@ -123,8 +123,7 @@ impl Change {
         Change { layout, stage: Stage::Proposed, declared: BTreeMap::new() }
     }
 
-    /// Members that an operator has declared down: nobody waits for them.
-    pub fn down(&self) -> BTreeSet<NodeId> {
+    fn down(&self) -> BTreeSet<NodeId> {
         let is_down = |(_, times): &(&NodeId, &u32)| **times % 2 == 1;
         self.declared.iter().filter(is_down).map(|(node, _)| *node).collect()
     }
@@ -142,17 +141,14 @@ impl Change {
     }
 
     /// The farther of two changes of `current`; of different ones the one that the other gives way
-    /// to.
+    /// to. What was declared in either holds.
     fn merge(&self, other: &Change, current: &Layout) -> Change {
-        if self.layout == other.layout {
-            let mut merged = Change { stage: self.stage.max(other.stage), ..self.clone() };
-            for (node, times) in &other.declared {
-                let mine = merged.declared.entry(*node).or_default();
-                *mine = (*mine).max(*times);
-            }
-            return merged;
+        let mut merged = if self.gives_way_to(other, current) { other } else { self }.clone();
+        for (node, times) in self.declared.iter().chain(&other.declared) {
+            let known = merged.declared.entry(*node).or_default();
+            *known = (*known).max(*times);
         }
-        if self.gives_way_to(other, current) { other.clone() } else { self.clone() }
+        merged
     }
 }
 
@@ -213,8 +209,7 @@ impl Membership {
     }
 
     /// The newer of two; where neither is, this one. Commutative and idempotent, and associative for
-    /// all that can meet in a run: changes beyond `Proposed` that differ cannot (see the head of this
-    /// file), nor can a plan meet one that moves without those who were declared down in another.
+    /// all that can meet in a run: plans beyond `Proposed` that differ cannot (see the head of this file).
     #[must_use]
     pub fn merge(&self, other: &Membership) -> Membership {
         if self.cluster != other.cluster || other.version < self.version {
@@ -241,7 +236,8 @@ impl Membership {
     /// With what is proposed withdrawn.
     #[must_use]
     pub fn withdraw(&self) -> Membership {
-        self.propose(self.current.clone())
+        let change = self.change.clone().unwrap_or_else(|| Change::proposed(self.current.clone()));
+        self.with(Some(Change { layout: self.current.clone(), stage: Stage::Proposed, ..change }))
     }
 
     /// Whether what was proposed is being withdrawn.
@@ -249,11 +245,16 @@ impl Membership {
         self.change.as_ref().is_some_and(|change| change.layout == self.current)
     }
 
+    /// Members that an operator has declared down: nobody waits for them, but who withdraws a change.
+    pub fn down(&self) -> BTreeSet<NodeId> {
+        let change = self.change.as_ref().filter(|_| !self.is_withdrawal());
+        change.map(Change::down).unwrap_or_default()
+    }
+
     /// With the change under way one stage on, or at its end, without those declared down.
     #[must_use]
     pub fn advance(&self) -> Membership {
-        let down = self.change.as_ref().map(Change::down);
-        self.advance_without(&down.unwrap_or_default())
+        self.advance_without(&self.down())
     }
 
     /// With the change under way one stage on, or at its end, which it came to without `down`.
@@ -329,7 +330,7 @@ impl Membership {
     /// nodes are declared down on two sides at once, that alone does not keep two plans from moving
     /// side by side; then neither comes to its end.
     pub fn has_majority(&self) -> bool {
-        let down = self.change.as_ref().map(Change::down).unwrap_or_default();
+        let down = self.down();
         let is_down = |member: &&Member| down.contains(&member.id);
         2 * self.current.members().iter().filter(is_down).count() < self.current.members().len()
     }
@@ -341,12 +342,10 @@ impl Membership {
         let strategy = founding.current().strategy();
         let fits = |layout: &Layout| layout.n() == config.n() && layout.strategy() == strategy;
         let is_possible = |times: &u32| *times <= limits::MAX_DECLARATIONS;
-        let leads_back =
-            |change: &Change| change.stage < Stage::Reading && change.declared.is_empty();
         let is_sound = |change: &Change| {
             fits(&change.layout)
                 && change.declared.values().all(is_possible)
-                && (!self.is_withdrawal() || leads_back(change))
+                && (!self.is_withdrawal() || change.stage < Stage::Reading)
         };
         fits(&self.current) && self.change.iter().all(is_sound)
     }
@@ -409,7 +408,7 @@ impl fmt::Display for Membership {
             Stage::Reading => "reading from",
         };
         write!(f, ", {stage} {}", LayoutHash::of_layout(&change.layout))?;
-        change.down().iter().try_for_each(|node| write!(f, ", without {node}"))
+        self.down().iter().try_for_each(|node| write!(f, ", without {node}"))
     }
 }
 

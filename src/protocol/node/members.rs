@@ -333,7 +333,7 @@ impl<S: Store> Node<S> {
             }
             Command::Down(node) => self.without(membership, *node).map(Some),
             Command::Up(node) => match membership.change() {
-                Some(change) if !change.down().contains(node) => Err(CommandError::NotDown(*node)),
+                Some(_) if !membership.down().contains(node) => Err(CommandError::NotDown(*node)),
                 Some(change) if change.stage == Stage::Reading => {
                     Err(CommandError::TooLateForUp(*node))
                 }

@@ -169,9 +169,9 @@ fn effective_down(config: &Config, membership: &Membership, current: &Ring) -> B
         #[cfg(feature = "museum")]
         DeclaredDown::Awaited => true,
     };
-    match membership.change() {
-        Some(change) if !is_awaited && suffice(config, membership, current) => change.down(),
-        _ => BTreeSet::new(),
+    match !is_awaited && suffice(config, membership, current) {
+        true => membership.down(),
+        false => BTreeSet::new(),
     }
 }
 
@@ -181,7 +181,7 @@ fn effective_down(config: &Config, membership: &Membership, current: &Ring) -> B
 /// after do not fetch it, and N-W of them may lack it.
 pub(super) fn suffice(config: &Config, membership: &Membership, current: &Ring) -> bool {
     let Some(change) = membership.change() else { return true };
-    let down = change.down();
+    let down = membership.down();
     if down.is_empty() {
         return true;
     }

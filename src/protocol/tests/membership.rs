@@ -30,7 +30,7 @@ struct Way {
     version: usize,
     /// What is proposed, as long as nothing is decided; then the largest has won.
     proposed: Option<usize>,
-    /// Whether that is withdrawn, as long as nothing is decided.
+    /// Whether that is withdrawn.
     withdrawn: bool,
     steps: usize,
     down: BTreeSet<u64>,
@@ -77,11 +77,11 @@ impl Way {
             0 => membership.propose(plans(&current)[plan].clone()),
             _ => membership.propose(winner(&current)),
         };
-        if self.withdrawn && self.steps == 0 {
-            return membership.withdraw();
-        }
         membership = self.down.iter().fold(membership, |m, node| m.declare_down(NodeId(*node)));
         membership = self.up.iter().fold(membership, |m, node| m.declare_up(NodeId(*node)));
+        if self.withdrawn {
+            return (0..self.steps.min(1)).fold(membership.withdraw(), |m, _| m.advance());
+        }
         (0..self.steps).fold(membership, |m, _| m.advance())
     }
 }
@@ -291,6 +291,22 @@ fn whoever_is_declared_down_anywhere_is_down_everywhere() {
     let both = proposed.advance().declare_down(NodeId(0)).declare_down(NodeId(1));
     assert_eq!(a.advance().merge(&b), both);
     assert_eq!(b.merge(&a.advance()), both);
+}
+
+/// n1 has heard that n0 is down, then of a withdrawal, and at last of those who have gone on.
+#[test]
+fn what_was_declared_outlives_the_change_that_it_was_declared_in() {
+    let founding = Membership::founding(layout(3), &());
+    let mut plans = plans(founding.current());
+    plans.sort_by_key(LayoutHash::of_layout);
+    let proposed = founding.propose(plans[0].clone());
+    let without = proposed.declare_down(NodeId(0));
+    let withdrawn = without.merge(&proposed.withdraw());
+    assert_eq!((withdrawn.is_withdrawal(), withdrawn.down()), (true, [].into()), "all are asked");
+    assert_eq!(withdrawn, without.withdraw());
+    assert_eq!(withdrawn.merge(&proposed.advance()), without.advance());
+    let larger = founding.propose(plans[2].clone());
+    assert_eq!(without.merge(&larger).down(), [NodeId(0)].into());
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn down_is_only_who_is_waited_for() {
     town.order(0, vec![Step::Leave(NodeId(2))]);
     refuses(&mut town, 0, down(3), &CommandError::NotAwaited(NodeId(3)));
     town.take(0, Input::Operator(down(2)));
-    assert!(town.membership(0).change().unwrap().down().contains(&NodeId(2)));
+    assert!(town.membership(0).down().contains(&NodeId(2)));
     refuses(&mut town, 0, down(2), &CommandError::NotAwaited(NodeId(2)));
 }
 
