@@ -12,7 +12,9 @@ use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::limits;
 use dynamo_protocol::membership::{Command, LayoutHash, Membership, Phase, Step, View};
 use dynamo_protocol::merkle::{Hash, Path, TreeNode};
-use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Replicas, Request, Round};
+use dynamo_protocol::message::{
+    Answer, Message, Operation, Refill, Refusal, Replicas, Request, Round,
+};
 use dynamo_protocol::ring::{Layout, Member, RangeId};
 use dynamo_protocol::store::Durability;
 use dynamo_protocol::versions::{
@@ -145,6 +147,10 @@ fn foreground() -> impl Strategy<Value = Message> {
     ]
 }
 
+fn refill() -> impl Strategy<Value = Refill> {
+    any::<(u64, u32)>().prop_map(|(life, losses)| Refill { life: Incarnation(life), losses })
+}
+
 /// What nodes say on nobody's behalf.
 fn background() -> impl Strategy<Value = Message> {
     let path = || vec(0..16u8, 0..9).prop_map(|nibbles| Path::from_nibbles(&nibbles).unwrap());
@@ -162,12 +168,12 @@ fn background() -> impl Strategy<Value = Message> {
             node
         }),
         (key(), maybe_object()).prop_map(|(key, object)| Message::Swap { key, object }),
-        (any::<u64>(), proptest::option::of(key()))
-            .prop_map(|(life, after)| Message::Pull { life: Incarnation(life), after }),
-        (any::<u64>(), vec((key(), object()), 0..4), proptest::option::of(key())).prop_map(
-            |(life, objects, next)| {
-                let (life, after) = (Incarnation(life), next.clone());
-                Message::Page { life, after, objects, next }
+        (refill(), proptest::option::of(key()))
+            .prop_map(|(refill, after)| Message::Pull { refill, after }),
+        (refill(), vec((key(), object()), 0..4), proptest::option::of(key())).prop_map(
+            |(refill, objects, next)| {
+                let (after, lost) = (next.clone(), next.is_some().then_some(refill.life));
+                Message::Page { refill, after, objects, next, lost }
             }
         ),
         (round(), tombstones())
@@ -456,8 +462,9 @@ fn the_largest_messages_fit_a_frame() {
     };
     let mut objects = vec![(key(), actors(1)); limits::MAX_PAGE_OBJECTS - 1];
     objects.push((key(), object));
-    let (life, after, next) = (Incarnation(u64::MAX), Some(key()), Some(key()));
-    let page = bytes(Message::Page { life, after, objects, next });
+    let refill = Refill { life: Incarnation(u64::MAX), losses: u32::MAX };
+    let (after, next, lost) = (Some(key()), Some(key()), Some(refill.life));
+    let page = bytes(Message::Page { refill, after, objects, next, lost });
     assert!(page < MAX_PEER_FRAME_BYTES, "{page}");
     let roots = vec![(RangeId(u32::MAX), Hash([255; 16])); limits::MAX_ROOTS];
     let (from, to) = (RangeId(u32::MAX), RangeId(u32::MAX));

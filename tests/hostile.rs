@@ -9,7 +9,7 @@ use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::limits;
 use dynamo_protocol::membership::View;
 use dynamo_protocol::merkle::{Child, Hash, Path, TreeNode};
-use dynamo_protocol::message::{Answer, Message, Operation, Request, Round};
+use dynamo_protocol::message::{Answer, Message, Operation, Refill, Request, Round};
 use dynamo_protocol::ring::RangeId;
 use dynamo_protocol::store::Durability;
 use dynamo_protocol::versions::{
@@ -178,10 +178,12 @@ fn background(key: &Key, object: &Object) -> Vec<Message> {
     };
     let range = RangeId(u32::MAX);
     let deepest = Path::from_nibbles(&[15; 32]).unwrap();
-    let (life, after) = (Incarnation(1), None);
+    let (refill, after) = (Refill { life: Incarnation(1), losses: 0 }, None);
     let many = |count: usize| vec![(key.clone(), hash); count];
-    let page =
-        |objects| Message::Page { life, after: after.clone(), objects, next: Some(key.clone()) };
+    let page = |objects| {
+        let (after, next, lost) = (after.clone(), Some(key.clone()), Some(Incarnation(2)));
+        Message::Page { refill, after, objects, next, lost }
+    };
     vec![
         Message::Handoff { key: key.clone(), object: object.clone() },
         Message::HandedOff { key: key.clone(), hash },
@@ -191,7 +193,7 @@ fn background(key: &Key, object: &Object) -> Vec<Message> {
         Message::Swap { key: Key(vec![1; limits::MAX_KEY_BYTES + 1]), object: None },
         page(vec![(key.clone(), object.clone())]),
         page(Vec::new()),
-        Message::Pull { life, after: Some(Key(vec![255; 5000])) },
+        Message::Pull { refill, after: Some(Key(vec![255; 5000])) },
         Message::Roots { from: range, to: RangeId(0), roots: vec![(range, hash)] },
         Message::Roots { from: RangeId(0), to: range, roots: vec![(range, hash); 1000] },
         Message::Roots { from: RangeId(0), to: range, roots: vec![(RangeId(9), hash); 48] },

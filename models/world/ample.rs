@@ -95,14 +95,16 @@ impl ClusterModel {
             Message::Replicate { .. }
             | Message::Confirm { .. }
             | Message::Repair { .. }
-            | Message::Handoff { .. }
-            | Message::Pull { .. } => has_it && self.leaves_disk(state, envelope).is_some(),
+            | Message::Handoff { .. } => has_it && self.leaves_disk(state, envelope).is_some(),
+            Message::Pull { .. } => {
+                has_it && node.is_whole() && self.leaves_disk(state, envelope).is_some()
+            }
             Message::Read { .. } => {
                 let shows = |sent: &Sealed<Envelope>| matches!(sent.message, Message::Copy { .. });
                 let served = self.leaves_disk(state, envelope).filter(|_| has_it);
                 served.is_some_and(|handled| handled.sent.iter().all(shows))
             }
-            Message::Page { .. } => has_it && !self.decides(state, envelope),
+            Message::Page { lost: None, .. } => has_it && !self.decides(state, envelope),
             Message::Replicated { id } => {
                 node.is_answered(*id) && self.leaves_disk(state, envelope).is_some()
             }

@@ -53,7 +53,7 @@ pub(super) fn of<S: Store>(
 fn members<S: Store>(node: &Node<S>, me: &Member) -> Option<Box<Members>> {
     let membership = node.membership()?.clone();
     let merged = match node.store().get(&RecordKey::Unsynchronised) {
-        Some(Record::Unsynchronised { merged, .. }) => Some(merged),
+        Some(Record::Unsynchronised(gap)) => Some(gap.merged),
         _ => None,
     };
     Some(Box::new(Members {

@@ -230,21 +230,23 @@ pub enum Message {
     /// I cannot vouch for what I own, be my disk lost or a change of the layout under way: send me
     /// what you hold of the keys that we share (from `after` on).
     Pull {
-        /// The life of the asker's disk.
-        life: Incarnation,
+        /// What the page is for.
+        refill: Refill,
         /// The last key of the page before.
         after: Option<Key>,
     },
     /// A part of what the sender of a `Pull` asked for.
     Page {
         /// Of the `Pull`.
-        life: Incarnation,
+        refill: Refill,
         /// Of the `Pull`.
         after: Option<Key>,
         /// Keys and their objects.
         objects: Vec<(Key, Object)>,
         /// The last key that was looked at; `None` after the last page.
         next: Option<Key>,
+        /// The life of the sender's disk, if it cannot vouch for what it sends either.
+        lost: Option<Incarnation>,
     },
     /// I am about to remove these tombstones: do you know of anything older?
     ReapAsk {
@@ -276,6 +278,16 @@ pub enum Message {
         /// Keys, and the hashes of their objects.
         tombstones: Vec<(Key, Hash)>,
     },
+}
+
+/// A node fetches what it cannot vouch for, and begins anew when it hears that somebody else's disk
+/// was lost as well. Pages for what it did before do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Refill {
+    /// The life of its disk.
+    pub life: Incarnation,
+    /// Of how many lost disks of others it has heard in that.
+    pub losses: u32,
 }
 
 /// A reaper asks three times, and lets every message that was under way before the answers die out

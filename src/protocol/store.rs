@@ -85,12 +85,7 @@ pub enum Record {
         counter: u64,
     },
     /// Of [`RecordKey::Unsynchronised`].
-    Unsynchronised {
-        /// What this node cannot vouch for.
-        missing: Missing,
-        /// The nodes whose copies have been merged.
-        merged: BTreeSet<NodeId>,
-    },
+    Unsynchronised(Gap),
     /// Of [`RecordKey::Tombstone`].
     Tombstone,
     /// Of [`RecordKey::Tree`].
@@ -101,6 +96,18 @@ pub enum Record {
     Staged(Vec<Step>),
 }
 
+/// What a node cannot vouch for, and how far it has come with fetching that.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Gap {
+    /// Which of its copies do not count.
+    pub missing: Missing,
+    /// The nodes whose copies have been merged.
+    pub merged: BTreeSet<NodeId>,
+    /// The disks of others that could not vouch for what they sent. What was merged before it was
+    /// heard of them does not count.
+    pub lost: BTreeSet<(NodeId, Incarnation)>,
+}
+
 /// Which of its copies a node cannot vouch for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Missing {
@@ -108,6 +115,13 @@ pub enum Missing {
     All,
     /// Those that the change under way brings it.
     Gained,
+}
+
+impl Gap {
+    /// Nothing of it is fetched yet.
+    pub fn of(missing: Missing) -> Gap {
+        Gap { missing, merged: BTreeSet::new(), lost: BTreeSet::new() }
+    }
 }
 
 /// What a node keeps beside its objects, as its configuration wants it. If that has changed, the

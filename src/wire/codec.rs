@@ -18,7 +18,7 @@ use dynamo_protocol::message::{Answer, Message, Request};
 use serde::{Deserialize, Serialize};
 
 /// The format that this code speaks. A datagram of any other is refused.
-pub const FORMAT_VERSION: u8 = 5;
+pub const FORMAT_VERSION: u8 = 6;
 
 /// Largest datagram, in bytes: small enough for every path that carries QUIC, so that no router
 /// ever splits it.

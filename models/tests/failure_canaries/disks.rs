@@ -1,8 +1,8 @@
 //! Lost disks and writes that are not durable yet.
 
-use crate::{World, uncommitted, with_disk};
+use crate::{World, node, swap, uncommitted, with_disk};
 use dynamo_models::world::{Action, ClusterModel, Disk, Host, Process, State};
-use dynamo_protocol::door::{Input, Start};
+use dynamo_protocol::door::{Input, Start, Timer};
 use dynamo_protocol::ids::ClientId;
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
@@ -138,6 +138,39 @@ fn a_lost_disk_that_hears_n_minus_w_plus_one_hides_a_write() {
         .replace("nodes = 2\nn = 2\nr = 1\nw = 2", "nodes = 3\nn = 3\nr = 1\nw = 3")
         .replace("put k@1", "put k@2");
     World::new(&toml).canary(one_page_is_enough);
+}
+
+/// First n1 loses its disk, then n0. Of n1 there is a get when that is over.
+fn first_n1_then_n0(state: &State, action: &Action) -> bool {
+    match action {
+        Action::LoseDisk(lost) => *lost == node(1 - u64::from(state.spent.disk_losses)),
+        Action::Call { .. } => state.clients[0].done == 0 || state.spent.disk_losses == 2,
+        Action::Fire { node: of, timer: Timer::Exchange(_), .. } => *of == node(1),
+        Action::FinalRead { .. } => false,
+        _ => true,
+    }
+}
+
+/// Whoever fetches what it has lost takes the page of another lost disk for any other.
+fn pages_of_lost_disks_count(model: &ClusterModel, state: &State, action: &Action) -> State {
+    if let Action::Deliver(envelope) = action
+        && let Message::Page { refill, after, objects, next, lost: Some(_) } = &envelope.message
+    {
+        let (refill, after, next) = (*refill, after.clone(), next.clone());
+        let page = Message::Page { refill, after, objects: objects.clone(), next, lost: None };
+        return swap(model, state, envelope, page);
+    }
+    model.step(state, action)
+}
+
+/// n1 had said yes to the put, n2 got it after n1 had fetched what n2 held, and n0 had it until then.
+#[test]
+fn another_lost_disk_hides_a_write_if_nothing_is_fetched_again() {
+    let toml = LOST_DISK
+        .replace("nodes = 2\nn = 2\nr = 1\nw = 2", "nodes = 3\nn = 3\nr = 1\nw = 3")
+        .replace(r#""put k@1", "get k@0""#, r#""put k@0", "get k@1""#)
+        .replace("disk-losses = 1", "disk-losses = 2");
+    World::new(&toml).only(first_n1_then_n0).canary(pages_of_lost_disks_count);
 }
 
 /// A lost disk takes along which puts were coordinated, and nobody minds.

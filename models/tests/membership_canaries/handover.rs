@@ -157,9 +157,9 @@ fn fetch_from_one(model: &ClusterModel, state: &State, action: &Action) -> State
     let after = model.step(state, action);
     let name = RecordKey::Unsynchronised;
     match after.host(node(2)).disk().get(&name) {
-        Some(Record::Unsynchronised { missing, mut merged }) => {
-            merged.insert(node(0));
-            let record = Record::Unsynchronised { missing, merged };
+        Some(Record::Unsynchronised(mut gap)) => {
+            gap.merged.insert(node(0));
+            let record = Record::Unsynchronised(gap);
             with_disk(&after, node(2), |disk| disk.put(name, record, Durability::Durable))
         }
         _ => after,

@@ -124,8 +124,8 @@ impl Message {
     fn fmt_exchange(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::Pull { .. } => f.write_str("pull"),
-            Message::Page { objects, .. } => {
-                f.write_str("page")?;
+            Message::Page { objects, lost, .. } => {
+                f.write_str(if lost.is_some() { "page of a lost disk" } else { "page" })?;
                 objects.iter().try_for_each(|(key, object)| write!(f, " {key}={object}"))
             }
             Message::Roots { roots, .. } => {

@@ -266,10 +266,10 @@ impl<S: Store> Node<S> {
                 self.compare_subtree(from, range, &path, &node, effects);
             }
             Message::Swap { key, object } => self.swap(from, key, object, effects),
-            Message::Pull { life, after } => self.serve_pull(from, life, after, effects),
-            Message::Page { life, after, objects, next } => {
-                if self.is_expected(from, life, after.as_ref(), next.as_ref()) {
-                    self.take_page(from, objects, next, effects);
+            Message::Pull { refill, after } => self.serve_pull(from, refill, after, effects),
+            Message::Page { refill, after, objects, next, lost } => {
+                if self.is_expected(from, refill, after.as_ref(), next.as_ref()) {
+                    self.take_page(from, objects, next, lost, effects);
                 } else {
                     effects.ignore(Ignored::Stale);
                 }

@@ -6,10 +6,10 @@
 //! the lost disk had said yes to, while it was under way, the coordinator alone is sure to have a
 //! copy. Among all others are the coordinator and every disk that is left.
 //!
-//! Known gap: if the coordinator loses its disk as well, after the answer, its empty page counts like
-//! any other, and a page of a third node may be older than the put. The put is not lost, but this
-//! node answers gets without it (scenario `disk-333-two-losses`). To close it, whoever hears that a
-//! peer has begun a new life would have to fetch from the others again.
+//! If the coordinator has lost its disk as well, after the answer, a page of a third node may be older
+//! than the put. So a page says whether its sender's disk was lost, and whoever hears so for the first
+//! time of one life of that disk fetches from all others again. One that is whole once more has what
+//! the others had after its loss.
 
 use super::Node;
 use super::place::Place;
@@ -18,58 +18,52 @@ use crate::door::{Effects, Ignored, Note};
 use crate::ids::{Key, NodeId};
 use crate::limits;
 use crate::membership::Phase;
-use crate::message::Message;
+use crate::message::{Message, Refill};
 use crate::policy::{Donor, Fetch, Unsynchronised};
 use crate::ring::Position;
-use crate::store::{Durability, Missing, Record, RecordKey, Store, records_from};
+use crate::store::{Durability, Gap, Missing, Record, RecordKey, Store, records_from};
 use crate::versions::{Incarnation, Object};
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 impl<S: Store> Node<S> {
     /// Whether this node's copy of `key` counts for reads. What a fallback holds of it does not
     /// count as an owner's copy, be its disk lost or not.
     pub fn is_synchronised(&self, key: &Key) -> bool {
-        let Some((missing, merged)) = self.missing() else { return true };
+        let Some(gap) = self.gap() else { return true };
         match self.config.policy().unsynchronised {
             Unsynchronised::Refuses => {}
             #[cfg(feature = "museum")]
             Unsynchronised::Answers => return true,
         }
         let position = Position::of(&key.0);
-        !self.owns(key) || self.vouches(&self.rings, missing, &merged, position)
+        !self.owns(key) || self.vouches(&self.rings, &gap, position)
     }
 
     /// Whether this node's copies at a position that it owns count, given what it misses.
-    fn vouches(
-        &self,
-        rings: &Rings,
-        missing: Missing,
-        merged: &BTreeSet<NodeId>,
-        position: Position,
-    ) -> bool {
-        let has_it =
-            |node: &NodeId| *node == self.id || merged.contains(node) || rings.is_down(*node);
+    fn vouches(&self, rings: &Rings, gap: &Gap, position: Position) -> bool {
+        let is_merged = |node: &NodeId| gap.merged.contains(node);
+        let has_it = |node: &NodeId| *node == self.id || is_merged(node) || rings.is_down(*node);
         let current = rings.current().preference_list_at(position);
-        (missing == Missing::Gained && current.contains_primary(self.id))
+        (gap.missing == Missing::Gained && current.contains_primary(self.id))
             || match self.config.policy().fetch {
                 Fetch::FromAll => {
                     rings.lists_at(position).all(|l| l.primaries().iter().all(has_it))
                 }
                 #[cfg(feature = "museum")]
-                Fetch::FromOne => current.primaries().iter().any(|owner| merged.contains(owner)),
+                Fetch::FromOne => current.primaries().iter().any(is_merged),
             }
     }
 
     /// The disk is younger than the cluster: nothing is merged yet.
     pub(super) fn merged_nothing(&mut self) {
-        self.record_missing(Missing::All, BTreeSet::new(), Durability::Durable);
+        self.keep_in_mind(Gap::of(Missing::All), Durability::Durable);
     }
 
     /// After other layouts have become live: what this node owns now and did not own before, it must
     /// fetch. As long as the present layout gives it none of that, the rest of its copies count.
     pub(super) fn note_gains(&mut self, before: &Rings) {
-        let (known, after, then) = (self.missing(), self.view(), before.view());
+        let known = self.gap().map(|gap| gap.missing);
+        let (after, then) = (self.view(), before.view());
         let has_ended = after.version == then.version + 1;
         let is_withdrawn = has_ended && self.rings.is_of_the_layout_of(before);
         let is_next = after.version == then.version
@@ -81,8 +75,8 @@ impl<S: Store> Node<S> {
                 before.target().preference_list_at(position).contains_primary(self.id)
             }
             None if !has_ended => before.owns_at(self.id, position),
-            Some((Missing::All, _)) => false,
-            None | Some((Missing::Gained, _)) => {
+            Some(Missing::All) => false,
+            None | Some(Missing::Gained) => {
                 before.current().preference_list_at(position).contains_primary(self.id)
             }
         };
@@ -97,54 +91,53 @@ impl<S: Store> Node<S> {
         } else {
             Missing::All
         };
-        self.record_missing(missing, BTreeSet::new(), Durability::Durable);
+        self.keep_in_mind(Gap::of(missing), Durability::Durable);
     }
 
     /// Keeps in mind whose copies are merged, until that is enough for all keys.
-    fn record_missing(
-        &mut self,
-        missing: Missing,
-        merged: BTreeSet<NodeId>,
-        durability: Durability,
-    ) {
+    fn keep_in_mind(&mut self, gap: Gap, durability: Durability) {
         let mine = |position: &Position| self.rings.owns_at(self.id, *position);
-        let counts = |position| self.vouches(&self.rings, missing, &merged, position);
+        let counts = |position| self.vouches(&self.rings, &gap, position);
         let is_member = self.rings.contains(self.id);
         if is_member && self.rings.positions().filter(mine).all(counts) {
             self.store.remove(&RecordKey::Unsynchronised, durability);
         } else {
-            let record = Record::Unsynchronised { missing, merged };
-            self.store.put(RecordKey::Unsynchronised, record, durability);
+            self.store.put(RecordKey::Unsynchronised, Record::Unsynchronised(gap), durability);
         }
     }
 
-    /// What this node cannot vouch for, and whose copies are merged since; `None` if it is whole.
-    fn missing(&self) -> Option<(Missing, BTreeSet<NodeId>)> {
+    /// What this node cannot vouch for; `None` if it is whole.
+    fn gap(&self) -> Option<Gap> {
         match self.store.get(&RecordKey::Unsynchronised) {
-            Some(Record::Unsynchronised { missing, merged }) => Some((missing, merged)),
+            Some(Record::Unsynchronised(gap)) => Some(gap),
             _ => None,
         }
     }
 
     /// Whether `peer`'s copies are still to be merged.
     pub(super) fn must_pull_from(&self, peer: NodeId) -> bool {
-        let is_missing = |(_, merged): (Missing, BTreeSet<NodeId>)| !merged.contains(&peer);
-        !self.rings.is_down(peer) && self.missing().is_some_and(is_missing)
+        !self.rings.is_down(peer) && self.gap().is_some_and(|gap| !gap.merged.contains(&peer))
     }
 
     /// Asks `peer` for the next page.
     pub(super) fn pull(&self, peer: NodeId, effects: &mut Effects) {
-        if let Some(life) = self.state.incarnation {
+        if let Some(refill) = self.refill() {
             let after = self.state.pulls.get(&peer).cloned();
-            effects.send(peer, Message::Pull { life, after });
+            effects.send(peer, Message::Pull { refill, after });
         }
+    }
+
+    /// What pages are fetched for at present.
+    fn refill(&self) -> Option<Refill> {
+        let losses = self.gap()?.lost.len().try_into().unwrap_or(u32::MAX);
+        Some(Refill { life: self.state.incarnation?, losses })
     }
 
     /// Sends a node that cannot vouch for its copies a page of what both of them own.
     pub(super) fn serve_pull(
         &mut self,
         from: NodeId,
-        life: Incarnation,
+        refill: Refill,
         after: Option<Key>,
         effects: &mut Effects,
     ) {
@@ -154,7 +147,8 @@ impl<S: Store> Node<S> {
             #[cfg(feature = "museum")]
             Donor::KeepsUntilSent => self.give_up(&objects, effects),
         }
-        effects.send(from, Message::Page { life, after, objects, next });
+        let lost = self.state.incarnation.filter(|_| self.has_lost_its_disk());
+        effects.send(from, Message::Page { refill, after, objects, next, lost });
     }
 
     /// What `from` and this node both own, as much as a page holds; the last key that was looked at,
@@ -194,26 +188,27 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Whether a page is the one that this life of the disk waits for, and does not lead back.
+    /// Whether a page is the one that this node waits for, and does not lead back.
     pub(super) fn is_expected(
         &self,
         from: NodeId,
-        life: Incarnation,
+        refill: Refill,
         after: Option<&Key>,
         next: Option<&Key>,
     ) -> bool {
-        self.state.incarnation == Some(life)
+        self.refill() == Some(refill)
             && self.must_pull_from(from)
             && self.state.pulls.get(&from) == after
             && next.is_none_or(|next| Some(next) > after)
     }
 
-    /// Merges a page, and asks for the next.
+    /// Merges a page, and asks for the next; or begins anew.
     pub(super) fn take_page(
         &mut self,
         from: NodeId,
         objects: Vec<(Key, Object)>,
         next: Option<Key>,
+        lost: Option<Incarnation>,
         effects: &mut Effects,
     ) {
         let durability = self.durability_of_pages();
@@ -223,27 +218,36 @@ impl<S: Store> Node<S> {
             }
             self.merge(Place::Own, &key, &object, durability, effects);
         }
-        match next {
-            Some(last) => {
+        let Some(gap) = self.gap() else { return };
+        match (lost.map(|life| (from, life)), next) {
+            (Some(disk), _) if !gap.lost.contains(&disk) => self.fetch_again(gap, disk, effects),
+            (_, Some(last)) => {
                 self.state.pulls.insert(from, last);
                 self.pull(from, effects);
             }
-            None => self.merged_all_of(from, effects),
+            (_, None) => self.merged_all_of(gap, from, effects),
         }
     }
 
-    fn merged_all_of(&mut self, from: NodeId, effects: &mut Effects) {
+    /// What others had before `disk` was lost may not be all that was acknowledged by then.
+    fn fetch_again(&mut self, gap: Gap, disk: (NodeId, Incarnation), effects: &mut Effects) {
+        self.state.pulls.clear();
+        let lost = gap.lost.into_iter().chain([disk]).collect();
+        self.keep_in_mind(Gap { lost, ..Gap::of(gap.missing) }, self.durability_of_pages());
+        self.set_exchange_timers(effects);
+    }
+
+    fn merged_all_of(&mut self, mut gap: Gap, from: NodeId, effects: &mut Effects) {
         self.state.pulls.remove(&from);
-        let Some((missing, mut merged)) = self.missing() else { return };
-        merged.insert(from);
+        gap.merged.insert(from);
         effects.note(Note::Resynchronised(from));
-        self.record_missing(missing, merged, self.durability_of_pages());
+        self.keep_in_mind(gap, self.durability_of_pages());
     }
 
     /// Looks again whether what is merged is enough.
     pub(super) fn note_what_is_merged(&mut self) {
-        if let Some((missing, merged)) = self.missing() {
-            self.record_missing(missing, merged, self.durability_of_pages());
+        if let Some(gap) = self.gap() {
+            self.keep_in_mind(gap, self.durability_of_pages());
         }
     }
 
@@ -257,7 +261,7 @@ impl<S: Store> Node<S> {
 
     /// Whether none of this node's copies counts by itself: it may not know the present layout either.
     pub(super) fn has_lost_its_disk(&self) -> bool {
-        self.missing().is_some_and(|(missing, _)| missing == Missing::All)
+        self.gap().is_some_and(|gap| gap.missing == Missing::All)
     }
 
     /// Whether all of this node's copies count.

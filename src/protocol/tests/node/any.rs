@@ -7,7 +7,9 @@ use dynamo_protocol::ids::{ClientId, Key, NodeId, RequestId, Value};
 use dynamo_protocol::limits::{MAX_ROOTS, REAP_BATCH};
 use dynamo_protocol::membership::View;
 use dynamo_protocol::merkle::{Hash, Path, TreeNode};
-use dynamo_protocol::message::{Answer, Message, Operation, Refusal, Replicas, Request, Round};
+use dynamo_protocol::message::{
+    Answer, Message, Operation, Refill, Refusal, Replicas, Request, Round,
+};
 use dynamo_protocol::ring::RangeId;
 use dynamo_protocol::store::Durability;
 use dynamo_protocol::versions::{
@@ -157,9 +159,11 @@ fn background_message() -> impl Strategy<Value = Message> {
     let path = vec(0..16_u8, 0..33).prop_map(|nibbles| Path::from_nibbles(&nibbles).unwrap());
     let subtree = (range(), path, btree_map(key(), hash(), 0..3));
     let life = || (0..3_u64).prop_map(Incarnation);
-    let pull = (life(), option::of(key()));
+    let refill = || (life(), 0..2u32).prop_map(|(life, losses)| Refill { life, losses });
+    let pull = (refill(), option::of(key()));
     let next = option::of(key());
-    let page = (life(), option::of(key()), vec((key(), object()), 0..3), next);
+    let page =
+        (refill(), option::of(key()), vec((key(), object()), 0..3), next, option::of(life()));
     prop_oneof![
         (key(), object()).prop_map(|(key, object)| Message::Handoff { key, object }),
         (key(), hash()).prop_map(|(key, hash)| Message::HandedOff { key, hash }),
@@ -168,9 +172,9 @@ fn background_message() -> impl Strategy<Value = Message> {
             Message::Subtree { range, path, node: TreeNode::Leaf(keys) }
         }),
         (key(), option::of(object())).prop_map(|(key, object)| Message::Swap { key, object }),
-        pull.prop_map(|(life, after)| Message::Pull { life, after }),
-        page.prop_map(|(life, after, objects, next)| {
-            Message::Page { life, after, objects, next }
+        pull.prop_map(|(refill, after)| Message::Pull { refill, after }),
+        page.prop_map(|(refill, after, objects, next, lost)| {
+            Message::Page { refill, after, objects, next, lost }
         }),
         (round(), tombstones())
             .prop_map(|(round, tombstones)| Message::ReapAsk { round, tombstones }),

@@ -6,7 +6,7 @@ use dynamo_protocol::config::Quorum;
 use dynamo_protocol::door::{Delay, Effect, Note, Timer};
 use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::membership::{Membership, Phase};
-use dynamo_protocol::message::{Message, Request};
+use dynamo_protocol::message::{Message, Refill, Request};
 use dynamo_protocol::ring::Layout;
 use dynamo_protocol::store::{Durability, Record, RecordKey, Store};
 use dynamo_protocol::versions::{Incarnation, Object};
@@ -70,7 +70,8 @@ impl Scene {
     /// A page for `to`, which holds what it names.
     fn page(&mut self, to: u64, from: u64, objects: Vec<(Key, Object)>) -> Vec<Effect> {
         let (after, next) = (None, None);
-        let page = Message::Page { life: Incarnation(to), after, objects, next };
+        let refill = Refill { life: Incarnation(to), losses: 0 };
+        let page = Message::Page { refill, after, objects, next, lost: None };
         self.town.hear_here(to, from, page)
     }
 
@@ -187,7 +188,8 @@ fn a_new_owner_counts_when_it_has_fetched_from_all_old_ones() {
     let effects = scene.town.tell(2, 0, &scene.moving);
     assert_eq!(exchanges(&effects), [0, 1]);
     assert!(!scene.town.node(2).is_whole() && !scene.town.node(2).has_done());
-    let pull = Message::Pull { life: Incarnation(2), after: None };
+    let refill = Refill { life: Incarnation(2), losses: 0 };
+    let pull = Message::Pull { refill, after: None };
     let effects = scene.town.fire(2, Timer::Exchange(NodeId(0)));
     assert_eq!(sent(&effects), [(0, pull)]);
     let object = object_of(USUAL, 0, 90, "milk");

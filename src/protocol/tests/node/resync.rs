@@ -5,11 +5,12 @@ use dynamo_protocol::config::{DurabilityMode, FailureHandling};
 use dynamo_protocol::door::{Delay, Ignored, Note, Timer};
 use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::limits::{MAX_KEY_BYTES, MAX_PAGE_BYTES, MAX_PAGE_OBJECTS, MAX_PAGE_RECORDS};
-use dynamo_protocol::message::{Answer, Message};
+use dynamo_protocol::message::{Answer, Message, Refill};
 use dynamo_protocol::store::{Durability, Record, RecordKey, Store};
 use dynamo_protocol::versions::{Incarnation, Object};
 
 const LIFE: u64 = 9;
+const REFILL: Refill = Refill { life: Incarnation(LIFE), losses: 0 };
 
 fn object(node: u64, value: &str) -> Object {
     object_of(USUAL, node, 100 + node, value)
@@ -21,18 +22,18 @@ fn lost(w: u8) -> Host {
 }
 
 fn pull(after: Option<Key>) -> Message {
-    Message::Pull { life: Incarnation(LIFE), after }
+    Message::Pull { refill: REFILL, after }
 }
 
 /// The one page of a node that holds these objects.
 fn page(objects: &[(&str, Object)]) -> Message {
     let objects = objects.iter().map(|(key, object)| (Key::from(*key), object.clone())).collect();
-    Message::Page { life: Incarnation(LIFE), after: None, objects, next: None }
+    Message::Page { refill: REFILL, after: None, objects, next: None, lost: None }
 }
 
 fn page_from(after: Option<&str>, next: Option<&str>) -> Message {
     let [after, next] = [after, next].map(|key| key.map(Key::from));
-    Message::Page { life: Incarnation(LIFE), after, objects: Vec::new(), next }
+    Message::Page { refill: REFILL, after, objects: Vec::new(), next, lost: None }
 }
 
 fn exchange(peer: u64) -> Timer {
@@ -208,10 +209,10 @@ fn a_page_that_does_not_go_on_is_ignored() {
 #[test]
 fn pages_of_an_earlier_life_are_ignored() {
     let mut n0 = lost(3);
-    let life = Incarnation(LIFE - 1);
+    let refill = Refill { life: Incarnation(LIFE - 1), losses: 0 };
     let objects = vec![(Key::from(KEY), object(1, "a"))];
-    let (after, next) = (None, None);
-    let early = Message::Page { life, after, objects, next };
+    let (after, next, lost) = (None, None, None);
+    let early = Message::Page { refill, after, objects, next, lost };
     assert_eq!(n0.hear(1, early), ignored(Ignored::Stale));
     assert_eq!(n0.copy(), None);
     let mut whole = USUAL.node(0);
@@ -233,15 +234,81 @@ fn what_others_cannot_own_or_read_is_not_merged() {
     assert_eq!((n0.copy(), n0.node.is_whole()), (None, false));
 }
 
+/// The page with which n1, whose disk was lost, answers `pull`; it has `merged` from others since.
+fn page_of_lost(pull: Message, life: u64, merged: &[u64]) -> Message {
+    let (mut n1, _) = Setup { nodes: 3, ..USUAL }.amnesiac(1, life);
+    let refill = Refill { life: Incarnation(life), losses: 0 };
+    let (objects, next, lost) = (Vec::new(), None, None);
+    let page = Message::Page { refill, after: None, objects, next, lost };
+    for peer in merged {
+        n1.hear(*peer, page.clone());
+    }
+    let [(0, page)] = &sent(&n1.hear(0, pull))[..] else { panic!("no page") };
+    page.clone()
+}
+
+/// What n0 asks `peer` for when it is time.
+fn asked(n0: &mut Host, peer: u64) -> Message {
+    let [(to, pull)] = &sent(&n0.fire(exchange(peer)))[..] else { panic!("no pull") };
+    assert_eq!(*to, peer);
+    pull.clone()
+}
+
+fn in_refill(losses: u32, page: Message) -> Message {
+    let Message::Page { after, objects, next, lost, .. } = page else { panic!("{page}") };
+    Message::Page { refill: Refill { losses, ..REFILL }, after, objects, next, lost }
+}
+
+/// A put that n0 and n1 had, and that has reached n2 only after n2 was asked, would be at n2 alone.
 #[test]
-fn one_that_has_lost_its_disk_too_is_merged_like_any_other() {
+fn whoever_hears_of_another_lost_disk_fetches_from_all_others_again() {
     let mut n0 = lost(3);
-    let (mut n1, _) = Setup { nodes: 3, ..USUAL }.amnesiac(1, 4);
-    let [(0, page_of_n1)] = &sent(&n1.hear(0, pull(None)))[..] else { panic!("no page") };
-    n0.hear(1, page_of_n1.clone());
-    assert!(!n0.node.is_whole());
+    let stale = page(&[]);
+    n0.hear(2, stale.clone());
+    let page_of_n1 = page_of_lost(asked(&mut n0, 1), 4, &[]);
+    assert_eq!(
+        timers(&n0.hear(1, page_of_n1)),
+        [(exchange(1), Delay::Exchange), (exchange(2), Delay::Exchange)]
+    );
+    assert_eq!(n0.hear(2, stale), ignored(Ignored::Stale), "it was on its way before");
+    let Message::Pull { refill, after: None } = asked(&mut n0, 2) else { panic!("no pull") };
+    assert_eq!(refill, Refill { losses: 1, ..REFILL });
+    n0.hear(2, in_refill(1, page(&[(KEY, object(2, "a"))])));
+    assert!(!n0.node.is_whole(), "n1 is asked again, too");
+    let page_of_n1 = page_of_lost(asked(&mut n0, 1), 4, &[]);
+    n0.hear(1, page_of_n1);
+    assert!(n0.node.is_whole() && n0.copy().is_some(), "the same loss is no news");
+}
+
+#[test]
+fn a_disk_that_is_lost_once_more_is_news() {
+    let mut n0 = lost(3);
+    for (losses, life) in [(1, 4), (2, 5)] {
+        let page_of_n1 = page_of_lost(asked(&mut n0, 1), life, &[]);
+        n0.hear(1, page_of_n1);
+        let Message::Pull { refill, .. } = asked(&mut n0, 2) else { panic!("no pull") };
+        assert_eq!(refill.losses, losses);
+    }
+}
+
+#[test]
+fn one_that_is_whole_again_is_merged_like_any_other() {
+    let mut n0 = lost(3);
+    let page_of_n1 = page_of_lost(asked(&mut n0, 1), 4, &[0, 2]);
     n0.hear(2, page(&[]));
+    n0.hear(1, page_of_n1);
     assert!(n0.node.is_whole());
+}
+
+/// What n2 has sent before counts no more, nor does it go on where it was.
+#[test]
+fn pages_begin_anew_after_another_lost_disk() {
+    let mut n0 = lost(3);
+    n0.hear(2, page_from(None, Some("b")));
+    let page_of_n1 = page_of_lost(asked(&mut n0, 1), 4, &[]);
+    n0.hear(1, page_of_n1);
+    assert_eq!(n0.hear(2, page_from(Some("b"), None)), ignored(Ignored::Stale));
+    assert!(matches!(asked(&mut n0, 2), Message::Pull { after: None, .. }));
 }
 
 #[test]
@@ -250,8 +317,9 @@ fn pages_are_served_as_they_are_taken() {
     n1.hear(2, repair(object(2, "a")));
     let served = sent(&n1.hear(0, pull(None)));
     assert_eq!(served, [(0, page(&[(KEY, object(2, "a"))]))]);
-    let (mut n1, _) = Setup { nodes: 3, ..USUAL }.amnesiac(1, 4);
-    assert_eq!(sent(&n1.hear(0, pull(None))), [(0, page(&[]))]);
+    assert_eq!(page_of_lost(pull(None), 4, &[0, 2]), page(&[]));
+    let Message::Page { lost, .. } = page_of_lost(pull(None), 4, &[0]) else { panic!("no page") };
+    assert_eq!(lost, Some(Incarnation(4)), "it cannot vouch for it");
 }
 
 /// n1 of `nodes`, that holds `records` objects of so many bytes.
@@ -275,10 +343,10 @@ fn pages(host: &mut Host, asker: u64) -> Vec<(usize, Option<Key>)> {
     let mut after = None;
     loop {
         let served = sent(&host.hear(asker, pull(after.clone())));
-        let [(to, Message::Page { life, after: of, objects, next, .. })] = &served[..] else {
+        let [(to, Message::Page { refill, after: of, objects, next, .. })] = &served[..] else {
             panic!("{served:?}")
         };
-        assert_eq!((*to, life.0, of), (asker, LIFE, &after));
+        assert_eq!((*to, *refill, of), (asker, REFILL, &after));
         pages.push((objects.len(), next.clone()));
         after = next.clone();
         if after.is_none() {
