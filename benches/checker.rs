@@ -15,7 +15,6 @@ use dynamo_models::stateright::{ActorEncoding, Order, run};
 use dynamo_models::world::ClusterModel;
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ struct Settings {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match &arguments[..] {
-        [one, engine, file, states, ms, judge] if one == "--one" => {
+        [one, engine, name, states, ms, judge] if one == "--one" => {
             let number = |text: &String| text.parse().expect("a number");
             let limits = Limits {
                 states: Some(number(states)),
@@ -55,7 +54,7 @@ fn main() {
                 threads: NonZero::new(1),
                 ..Limits::default()
             };
-            println!("{}", one_run(engine, &load(Path::new(file)), limits, judge == "judge"));
+            println!("{}", one_run(engine, &load(name), limits, judge == "judge"));
         }
         _ => compare(&settings(&arguments)),
     }
@@ -76,20 +75,20 @@ fn settings(arguments: &[String]) -> Settings {
     settings
 }
 
-fn load(file: &Path) -> Scenario {
+/// Where the suite is.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/scenarios");
+
+fn load(name: &str) -> Scenario {
+    let file = format!("{FOLDER}/{name}.toml");
     Scenario::load(file).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The default suite, by name, as far as the command line names it.
-fn suite(names: &[String]) -> Vec<(String, PathBuf)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/scenarios");
-    let entries = std::fs::read_dir(folder).expect("the scenarios are there");
-    let files = entries.map(|entry| entry.expect("a file").path());
-    let named = |file: PathBuf| (file.file_stem().expect("a name").display().to_string(), file);
+fn suite(names: &[String]) -> Vec<(String, Scenario)> {
+    let mut suite = Scenario::load_all(FOLDER).unwrap_or_else(|error| panic!("{error}"));
     let is_asked = |name: &str| names.is_empty() || names.iter().any(|n| name.contains(n.as_str()));
-    let mut suite: Vec<_> = files.map(named).filter(|(name, _)| is_asked(name)).collect();
-    suite.retain(|(_, file)| load(file).tier == Tier::Default);
-    suite.sort();
+    suite.retain(|(name, scenario)| is_asked(name) && scenario.tier == Tier::Default);
+    suite.sort_by(|(a, _), (b, _)| a.cmp(b));
     suite
 }
 
@@ -143,17 +142,17 @@ fn cpu_seconds() -> f64 {
 }
 
 /// Lets another process run one engine on one scenario.
-fn measure(engine: &str, file: &Path, states: u64, limit: Duration, judge: bool) -> Run {
+fn measure(engine: &str, name: &str, states: u64, limit: Duration, judge: bool) -> Run {
     let myself = std::env::current_exe().expect("this program");
     let judge = if judge { "judge" } else { "count" };
     let (states, ms) = (states.to_string(), limit.as_millis().to_string());
     let mut command = Command::new(myself);
-    let command = command.args(["--one", engine]).arg(file).args([&states, &ms]).arg(judge);
+    let command = command.args(["--one", engine, name, &states, &ms, judge]);
     let output = command.output().expect("this program runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let words: Vec<&str> = text.split_whitespace().collect();
     let [unique, seconds, bytes, peak, is_whole, verdicts @ ..] = &words[..] else {
-        panic!("{engine} on {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+        panic!("{engine} on {name}: {}", String::from_utf8_lossy(&output.stderr));
     };
     let number = |word: &str| word.parse().expect("a number");
     let verdict = |word: &&str| {
@@ -173,9 +172,9 @@ fn measure(engine: &str, file: &Path, states: u64, limit: Duration, judge: bool)
 fn compare(settings: &Settings) {
     let mut excluded = BTreeMap::<String, Vec<String>>::new();
     let mut compared = Vec::new();
-    for (name, file) in suite(&settings.names) {
-        match ActorEncoding::new(&load(&file)) {
-            Ok(_) => compared.push((name, file)),
+    for (name, scenario) in suite(&settings.names) {
+        match ActorEncoding::new(&scenario) {
+            Ok(_) => compared.push(name),
             Err(error) => {
                 let why = error.to_string();
                 let why = why
@@ -196,15 +195,15 @@ fn compare(settings: &Settings) {
 }
 
 /// Sizes, memory and verdicts: one run of each engine, as far as the bounds allow.
-fn sizes(compared: &[(String, PathBuf)], settings: &Settings) -> Vec<[Run; 3]> {
+fn sizes(compared: &[String], settings: &Settings) -> Vec<[Run; 3]> {
     println!(
         "| scenario | cluster, unique | actors, unique | actors/cluster | ours, bytes a state | peak MiB: ours | Stateright, cluster | Stateright, actors | verdicts |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---|");
     let limit = Duration::from_secs(settings.seconds);
     let mut all = Vec::new();
-    for (name, file) in compared {
-        let size = |engine, judge| measure(engine, file, settings.states, limit, judge);
+    for name in compared {
+        let size = |engine, judge| measure(engine, name, settings.states, limit, judge);
         let runs = [size(ENGINES[0], true), size(ENGINES[1], false), size(ENGINES[2], false)];
         let judged = size(ENGINES[2], true);
         let [ours, same, actors] = &runs;
@@ -262,17 +261,17 @@ fn alike(ours: &Run, actors: &Run) -> String {
 const TURN: Duration = Duration::from_secs(2);
 
 /// Unique states a second, the three engines in turn; medians of the rounds.
-fn speeds(compared: &[(String, PathBuf)], sizes: &[[Run; 3]], settings: &Settings) {
+fn speeds(compared: &[String], sizes: &[[Run; 3]], settings: &Settings) {
     println!(
         "| scenario | ours, unique/s | Stateright, cluster | Stateright, actors | ours/Stateright, cluster | ours/Stateright, actors |"
     );
     println!("|---|---:|---:|---:|---:|---:|");
     // Of each round and engine: states and seconds.
     let mut sums = vec![[(0.0, 0.0); 3]; settings.rounds];
-    for ((name, file), _) in compared.iter().zip(sizes).filter(|(_, runs)| is_long(runs)) {
+    for (name, _) in compared.iter().zip(sizes).filter(|(_, runs)| is_long(runs)) {
         let mut rates = Vec::new();
         for sum in &mut sums {
-            let runs = ENGINES.map(|engine| measure(engine, file, settings.states, TURN, false));
+            let runs = ENGINES.map(|engine| measure(engine, name, settings.states, TURN, false));
             for (sum, run) in sum.iter_mut().zip(&runs) {
                 *sum = (sum.0 + run.unique as f64, sum.1 + run.seconds);
             }

@@ -160,17 +160,15 @@ impl Report {
         self.passes().fold(Coverage::default(), |all, pass| all.with(pass.coverage))
     }
 
-    /// The kinds of action that the scenario leaves room for and that were never taken, by name.
-    pub fn never_taken(&self) -> impl Iterator<Item = &'static str> {
+    /// The kinds of action that the scenario leaves room for and that were never taken.
+    pub fn never_taken(&self) -> impl Iterator<Item = Kind> {
         let coverage = self.coverage();
-        let allowed = self.allowed();
-        allowed.filter(move |(kind, _)| coverage.of(*kind as u8).steps == 0).map(|(_, name)| name)
+        self.allowed().filter(move |&kind| coverage.of(kind as u8).steps == 0)
     }
 
-    /// The kinds of action that the scenario leaves room for, with their names.
-    pub fn allowed(&self) -> impl Iterator<Item = (Kind, &'static str)> {
-        let allowed = |(kind, _): &(Kind, &str)| kind.is_allowed(self.model.scenario());
-        Kind::ALL.into_iter().filter(allowed)
+    /// The kinds of action that the scenario leaves room for.
+    pub fn allowed(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.iter().copied().filter(|kind| kind.is_allowed(self.model.scenario()))
     }
 
     /// Both passes together.

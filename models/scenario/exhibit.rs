@@ -4,17 +4,16 @@
 use super::{
     Expectation, Problem, Property, Scenario, ScenarioError, names,
     parse::{self, CLUSTER_KEYS, ROOT_KEYS, SCHEMA},
-    table::{Source, Table},
+    table::Table,
 };
 use dynamo_protocol::policy::Policy;
-use std::path::{Path, PathBuf};
-use toml::de::DeTable;
+use std::path::Path;
 
 /// What a file of the museum has besides those of a scenario, but for its expectations.
 pub(super) const KEYS: &[&str] = &["exhibit", "unsafe"];
-pub(super) const EXHIBIT_KEYS: &[&str] = &["bug", "source", "property", "within"];
-
-const ENUMERATED_KEYS: &[&str] = &["bug", "source", "enumeration"];
+/// What `[exhibit]` says of a bug that a world shows, and of one that all small cases show.
+pub(super) const WORLD_KEYS: &[&str] = &["bug", "source", "property", "within"];
+pub(super) const CASES_KEYS: &[&str] = &["bug", "source", "enumeration"];
 
 /// The longest counterexample that an exhibit may ask for.
 const MAX_WITHIN: u8 = 60;
@@ -51,122 +50,89 @@ pub struct Enumerated {
     pub enumeration: String,
 }
 
-impl Exhibit {
-    /// Reads an exhibit from a file.
+/// What the files of a folder show, in the order of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Museum {
+    /// The bugs that worlds show.
+    pub worlds: Vec<Exhibit>,
+    /// The bugs that all small cases show.
+    pub cases: Vec<Enumerated>,
+}
+
+impl Museum {
+    /// Reads all exhibits of a folder.
     ///
     /// # Errors
-    /// As for [`Scenario::load`] and [`Self::parse`].
-    pub fn load(path: impl AsRef<Path>) -> Result<Exhibit, ScenarioError> {
-        let (text, file) = super::read(path.as_ref())?;
-        Self::parse(&text, &file)
+    /// The folder cannot be listed, or what [`Scenario::load`] and [`Self::add`] say of the first
+    /// file that cannot be read.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Museum, ScenarioError> {
+        let mut museum = Museum::default();
+        for path in super::files(folder.as_ref())? {
+            let (text, file) = super::read(&path)?;
+            museum.add(&text, &file)?;
+        }
+        Ok(museum)
     }
 
-    /// Reads all exhibits of a folder, in the order of their files' names.
-    ///
-    /// # Errors
-    /// The folder cannot be listed, or the first file that cannot be read.
-    pub fn load_all(folder: impl AsRef<Path>) -> Result<Vec<Exhibit>, ScenarioError> {
-        let mut files = files(folder)?;
-        files.retain(|(text, _)| !is_enumerated(text));
-        files.iter().map(|(text, file)| Exhibit::parse(text, file)).collect()
-    }
-
-    /// Reads an exhibit from its text; `file` is what errors call it.
+    /// Reads one more exhibit from its text; `file` is what errors call it.
     ///
     /// # Errors
     /// The first thing that is wrong, with its line.
-    pub fn parse(text: &str, file: &str) -> Result<Exhibit, ScenarioError> {
-        parse::check_size(text.len(), file)?;
-        let source = Source { file, text };
-        let document = DeTable::parse(text).map_err(|error| source.not_toml(&error))?;
-        let root = Table::root(source, document.get_ref());
-        let own: Vec<&str> =
-            ROOT_KEYS.iter().chain(KEYS).copied().filter(|key| *key != "expect").collect();
-        root.only(&own, SCHEMA)?;
-        let value = root.required("exhibit", "[exhibit]")?;
-        let about = Table::of(source, "[exhibit]", value)?;
-        about.only(EXHIBIT_KEYS, SCHEMA)?;
-        let value = root.required("unsafe", "[unsafe]")?;
-        let above = Table::of(source, "[unsafe]", value)?;
-        let text_of = |key: &str, example: &str| {
-            about.required(key, example)?;
-            Ok(about.string(key)?.unwrap_or_default().to_string())
-        };
-        about.required("within", "within = 4")?;
-        let property: Property = text_of("property", "property = \"no-lost-write\"")?
-            .parse()
-            .map_err(|problem| about.problem_with("property", problem))?;
-        let expecting = |mut scenario: Scenario, expectation| {
-            scenario.expect = vec![(property, Some(expectation))];
-            scenario
-        };
-        Ok(Exhibit {
-            bug: text_of("bug", "bug = \"D1\"")?,
-            source: text_of("source", "source = \"where it was seen\"")?,
-            property,
-            within: about.bounded("within", 1, MAX_WITHIN)?.unwrap_or_default().into(),
-            changes: changes(&above)?,
-            safe: expecting(parse::of_root(&root, None)?, Expectation::Holds),
-            broken: expecting(parse::of_root(&root, Some(&above))?, Expectation::Refuted),
+    pub fn add(&mut self, text: &str, file: &str) -> Result<(), ScenarioError> {
+        parse::document(text, file, |root| {
+            let value = root.required("exhibit", "[exhibit]")?;
+            let about = Table::of(root.source, "[exhibit]", value)?;
+            match about.get("enumeration") {
+                None => self.worlds.push(exhibit(root, &about)?),
+                Some(_) => self.cases.push(enumerated(root, &about)?),
+            }
+            Ok(())
         })
+    }
+
+    /// The ids of all bugs that are shown.
+    pub fn bugs(&self) -> impl Iterator<Item = &str> {
+        let worlds = self.worlds.iter().map(|exhibit| exhibit.bug.as_str());
+        worlds.chain(self.cases.iter().map(|exhibit| exhibit.bug.as_str()))
     }
 }
 
-impl Enumerated {
-    /// Reads all such bugs of a folder, in the order of their files' names.
-    ///
-    /// # Errors
-    /// As for [`Exhibit::load_all`].
-    pub fn load_all(folder: impl AsRef<Path>) -> Result<Vec<Enumerated>, ScenarioError> {
-        let mut files = files(folder)?;
-        files.retain(|(text, _)| is_enumerated(text));
-        files.iter().map(|(text, file)| Enumerated::parse(text, file)).collect()
-    }
-
-    /// Reads one from its text; `file` is what errors call it.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with its line.
-    pub fn parse(text: &str, file: &str) -> Result<Enumerated, ScenarioError> {
-        parse::check_size(text.len(), file)?;
-        let source = Source { file, text };
-        let document = DeTable::parse(text).map_err(|error| source.not_toml(&error))?;
-        let root = Table::root(source, document.get_ref());
-        root.only(&["format", "title", "note", "exhibit"], SCHEMA)?;
-        let about = Table::of(source, "[exhibit]", root.required("exhibit", "[exhibit]")?)?;
-        about.only(ENUMERATED_KEYS, SCHEMA)?;
-        let text_of = |table: &Table<'_>, key: &str, example: &str| {
-            table.required(key, example)?;
-            Ok(table.string(key)?.unwrap_or_default().to_string())
-        };
-        Ok(Enumerated {
-            bug: text_of(&about, "bug", "bug = \"E12\"")?,
-            title: text_of(&root, "title", "title = \"what goes wrong\"")?,
-            source: text_of(&about, "source", "source = \"where it was seen\"")?,
-            enumeration: text_of(&about, "enumeration", "enumeration = \"claim-tail\"")?,
-        })
-    }
-}
-
-/// The text and the name of each TOML file in a folder, by their names.
-fn files(folder: impl AsRef<Path>) -> Result<Vec<(String, String)>, ScenarioError> {
-    let fail = |error: std::io::Error| {
-        let problem = Problem::new(format!("cannot be listed ({error})"), "check the path");
-        ScenarioError::of_file(&folder.as_ref().display().to_string(), problem)
+fn exhibit(root: &Table<'_>, about: &Table<'_>) -> Result<Exhibit, ScenarioError> {
+    let keys = ROOT_KEYS.iter().chain(KEYS).copied().filter(|key| *key != "expect");
+    root.only(&keys.collect::<Vec<_>>(), SCHEMA)?;
+    about.only(WORLD_KEYS, SCHEMA)?;
+    let value = root.required("unsafe", "[unsafe]")?;
+    let above = Table::of(root.source, "[unsafe]", value)?;
+    let property: Property = about
+        .required_string("property", "property = \"no-lost-write\"")?
+        .parse()
+        .map_err(|problem| about.problem_with("property", problem))?;
+    about.required("within", "within = 4")?;
+    let expecting = |mut scenario: Scenario, expectation| {
+        scenario.expect = vec![(property, Some(expectation))];
+        scenario
     };
-    let entries: Result<Vec<_>, _> = std::fs::read_dir(&folder).map_err(fail)?.collect();
-    let paths = entries.map_err(fail)?.into_iter().map(|entry| entry.path());
-    let is_exhibit = |path: &PathBuf| path.extension().is_some_and(|end| end == "toml");
-    let mut paths: Vec<PathBuf> = paths.filter(is_exhibit).collect();
-    paths.sort();
-    paths.iter().map(|path| super::read(path)).collect()
+    Ok(Exhibit {
+        bug: about.required_string("bug", "bug = \"D1\"")?.into(),
+        source: about.required_string("source", "source = \"where it was seen\"")?.into(),
+        property,
+        within: about.bounded("within", 1, MAX_WITHIN)?.unwrap_or_default().into(),
+        changes: changes(&above)?,
+        safe: expecting(parse::of_root(root, None)?, Expectation::Holds),
+        broken: expecting(parse::of_root(root, Some(&above))?, Expectation::Refuted),
+    })
 }
 
-/// Whether a file of the museum names cases instead of a world. One that is no TOML is read as an
-/// exhibit, which says so.
-fn is_enumerated(text: &str) -> bool {
-    let exhibit = |table: toml::Table| Some(table.get("exhibit")?.get("enumeration").is_some());
-    text.parse().ok().and_then(exhibit).unwrap_or(false)
+fn enumerated(root: &Table<'_>, about: &Table<'_>) -> Result<Enumerated, ScenarioError> {
+    root.only(&["format", "title", "note", "exhibit"], SCHEMA)?;
+    about.only(CASES_KEYS, SCHEMA)?;
+    parse::check_format(root)?;
+    Ok(Enumerated {
+        bug: about.required_string("bug", "bug = \"D1\"")?.into(),
+        title: parse::title(root)?,
+        source: about.required_string("source", "source = \"where it was seen\"")?.into(),
+        enumeration: about.required_string("enumeration", "enumeration = \"claim-tail\"")?.into(),
+    })
 }
 
 /// What `[unsafe]` changes, in the order in which it is written.

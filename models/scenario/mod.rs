@@ -58,14 +58,18 @@ mod table;
 
 pub use cluster::{Cluster, Durability, Faults, Quorum, ReadRepair, Switch, Versioning};
 pub use error::{Problem, ScenarioError};
-pub use exhibit::{Enumerated, Exhibit};
+pub use exhibit::{Enumerated, Exhibit, Museum};
 pub use mechanism::Mechanism;
 pub use membership::{Gossip, MAX_OPERATORS, Membership, Move, Order};
 pub use properties::{Expectation, Property};
 pub use steps::{Op, Put, Step};
 
 use names::named;
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::{DirEntry, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 /// The file format that this crate reads and prints.
 pub const FORMAT: u8 = 1;
@@ -163,6 +167,21 @@ impl Scenario {
         Self::parse(&text, &file)
     }
 
+    /// Reads the scenario at a path, or all TOML files of the folder there, in the order of their
+    /// names; each with the name of its file, without the ending.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or what [`Self::load`] says of the first that cannot be read.
+    pub fn load_all(path: impl AsRef<Path>) -> Result<Vec<(String, Self)>, ScenarioError> {
+        let path = path.as_ref();
+        let files = if path.is_dir() { files(path)? } else { vec![path.into()] };
+        let load = |file: PathBuf| {
+            let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
+            Ok((name.into_owned(), Self::load(&file)?))
+        };
+        files.into_iter().map(load).collect()
+    }
+
     /// The scenario as a file: whole, in one order whatever it was read from, with aligned comments.
     /// Reading it back gives an equal scenario.
     pub fn to_toml(&self) -> String {
@@ -236,6 +255,19 @@ impl Scenario {
             expect: ask_all(),
         }
     }
+}
+
+/// The TOML files of a folder, in the order of their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, ScenarioError> {
+    let fail = |error: std::io::Error| {
+        let problem = Problem::new(format!("cannot be listed ({error})"), "check the path");
+        ScenarioError::of_file(&folder.display().to_string(), problem)
+    };
+    let entries: Result<Vec<_>, _> = folder.read_dir().map_err(fail)?.collect();
+    let mut files: Vec<PathBuf> = entries.map_err(fail)?.iter().map(DirEntry::path).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "toml") && !path.is_dir());
+    files.sort();
+    Ok(files)
 }
 
 /// The text of a file, and what errors call it.

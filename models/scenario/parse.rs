@@ -50,7 +50,8 @@ const FAULT_KEYS: &[&str] =
 pub(super) const SCHEMA: &[(&str, &[&str])] = &[
     ("at the top of the file, above the first table", ROOT_KEYS),
     ("in a file of models/museum/", exhibit::KEYS),
-    ("in [exhibit]", exhibit::EXHIBIT_KEYS),
+    ("in [exhibit]", exhibit::CASES_KEYS),
+    ("in [exhibit] beside [unsafe]", exhibit::WORLD_KEYS),
     ("in [cluster]", CLUSTER_KEYS),
     ("in [[client]]", CLIENT_KEYS),
     ("in [membership]", MEMBERSHIP_KEYS),
@@ -58,12 +59,22 @@ pub(super) const SCHEMA: &[(&str, &[&str])] = &[
 ];
 
 pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError> {
+    document(text, file, |root| {
+        root.only(ROOT_KEYS, SCHEMA)?;
+        of_root(root, None)
+    })
+}
+
+/// What `read` makes of a text as a table; `file` is what errors call it.
+pub(super) fn document<T>(
+    text: &str,
+    file: &str,
+    read: impl FnOnce(&Table<'_>) -> Result<T, ScenarioError>,
+) -> Result<T, ScenarioError> {
     check_size(text.len(), file)?;
     let source = Source { file, text };
     let document = DeTable::parse(text).map_err(|error| source.not_toml(&error))?;
-    let root = Table::root(source, document.get_ref());
-    root.only(ROOT_KEYS, SCHEMA)?;
-    of_root(&root, None)
+    read(&Table::root(source, document.get_ref()))
 }
 
 /// The scenario of a whole file; what stands in `above` is read in place of its cluster's settings
@@ -102,7 +113,7 @@ pub(super) fn check_size(bytes: usize, file: &str) -> Result<(), ScenarioError> 
     Err(ScenarioError::of_file(file, problem))
 }
 
-fn check_format(root: &Table<'_>) -> Result<(), ScenarioError> {
+pub(super) fn check_format(root: &Table<'_>) -> Result<(), ScenarioError> {
     let example = format!("format = {FORMAT}");
     root.required("format", &example)?;
     let format = root.integer("format")?;
@@ -116,9 +127,8 @@ fn check_format(root: &Table<'_>) -> Result<(), ScenarioError> {
     Err(root.problem_with("format", Problem::new(message, help)))
 }
 
-fn title(root: &Table<'_>) -> Result<String, ScenarioError> {
-    root.required("title", "title = \"...\"")?;
-    let title = root.string("title")?.unwrap_or_default();
+pub(super) fn title(root: &Table<'_>) -> Result<String, ScenarioError> {
+    let title = root.required_string("title", "title = \"...\"")?;
     let message = if title.trim().is_empty() {
         "title is empty".into()
     } else if title.contains(char::is_control) {

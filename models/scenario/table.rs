@@ -192,6 +192,15 @@ impl<'t> Table<'t> {
         self.get(key).map(|value| text_of(self.source, key, value)).transpose()
     }
 
+    /// The text under `key`, which must be there; `example` is how it could be written.
+    pub(super) fn required_string(
+        &self,
+        key: &str,
+        example: &str,
+    ) -> Result<&'t str, ScenarioError> {
+        text_of(self.source, key, self.required(key, example)?)
+    }
+
     /// The name under `key`, or the default.
     pub(super) fn name_or<T: FromStr<Err = Problem>>(
         &self,

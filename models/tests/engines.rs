@@ -5,22 +5,14 @@ use dynamo_models::explore::{Exploration, Limits, explore};
 use dynamo_models::scenario::Scenario;
 use dynamo_models::world::{Action, ClusterModel, Kind};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
 
 /// Scenarios with more states than this are left to others.
 const SMALL: u64 = 20_000;
 
 /// The scenarios of the suite, with their names.
 fn suite() -> Vec<(String, Scenario)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let entries = std::fs::read_dir(folder).expect("the scenarios are there");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
-    files.sort();
-    let load = |file: PathBuf| {
-        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-        (name, Scenario::load(&file).unwrap_or_else(|error| panic!("{error}")))
-    };
-    files.into_iter().map(load).collect()
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    Scenario::load_all(folder).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// All states of a model, if they are few.
@@ -54,15 +46,15 @@ fn coverage_adds_up_and_keeps_to_the_budgets() {
         let all = found.coverage.all();
         assert_eq!(all.steps, found.progress.generated, "{name}: steps");
         assert_eq!(all.new, found.progress.unique - 1, "{name}: new states");
-        for (kind, what) in Kind::ALL {
+        for &kind in Kind::ALL {
             let steps = found.coverage.of(kind as u8).steps;
-            assert!(steps == 0 || kind.is_allowed(model.scenario()), "{name}: {steps} x {what}");
+            assert!(steps == 0 || kind.is_allowed(model.scenario()), "{name}: {steps} x {kind}");
             taken.extend((steps > 0).then_some(kind));
         }
     }
     taken.sort();
     taken.dedup();
-    let never: Vec<_> = Kind::ALL.iter().filter(|(kind, _)| !taken.contains(kind)).collect();
+    let never: Vec<_> = Kind::ALL.iter().filter(|kind| !taken.contains(kind)).collect();
     assert!(never.is_empty(), "{never:?} are never taken in any small scenario");
 }
 

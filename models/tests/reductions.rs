@@ -8,8 +8,6 @@ use dynamo_models::scenario::{Faults, Property, Scenario};
 use dynamo_models::theorems::{Configuration, required};
 use dynamo_models::world::{Action, ClusterModel, Spent, State, Violated};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 /// Worlds with more states are not explored whole.
 const MOST_STATES: u64 = 30_000;
@@ -116,14 +114,10 @@ fn no_theorem_of_a_small_world_depends_on_the_reduction() {
 
 #[test]
 fn no_verdict_of_the_suite_depends_on_the_reduction() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let suite = Scenario::load_all(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"));
     let mut compared = Compared::default();
     let mut refused = 0;
-    for entry in fs::read_dir(folder).expect("the suite is there") {
-        let path = entry.expect("a file").path();
-        let text = fs::read_to_string(&path).expect("readable");
-        let name = path.display().to_string();
-        let scenario = Scenario::parse(&text, &name).expect("a scenario");
+    for (name, scenario) in suite.unwrap_or_else(|error| panic!("{error}")) {
         let [model, _] = passes(&scenario);
         refused += usize::from(!model.reduced().is_reduced());
         compared.compare(&name, &scenario);

@@ -6,20 +6,13 @@ use dynamo_models::explore::{Exploration, Limits};
 use dynamo_models::scenario::{Expectation, Property, Scenario, Tier};
 use dynamo_models::world::Action;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn scenarios() -> Vec<(String, Scenario)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let entries = std::fs::read_dir(folder).expect("the scenarios are there");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
-    files.sort();
-    let load = |file: PathBuf| {
-        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-        (name, Scenario::load(&file).unwrap_or_else(|error| panic!("{error}")))
-    };
-    files.into_iter().map(load).collect()
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    Scenario::load_all(folder).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn check_all(scenarios: &[(String, Scenario)]) -> Vec<Report> {

@@ -1,68 +1,42 @@
 //! The kinds of action, named as in trace files; each kind of timer is one of its own.
 
 use super::action::Action;
+use crate::scenario::names::named;
 use crate::scenario::{Durability, Faults, ReadRepair, Scenario};
 use dynamo_protocol::door::Timer;
 
-/// A kind of [`Action`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[allow(missing_docs)] // as in `Action` and `Timer`
-pub enum Kind {
-    Call,
-    GiveUp,
-    FinalRead,
-    Deliver,
-    Lose,
-    Drop,
-    Duplicate,
-    RequestTimeout,
-    StragglerTimeout,
-    /// Either of these while an answer could still come: a fault.
-    PrematureTimeout,
-    Retry,
-    Handoff,
-    Exchange,
-    Reap,
-    Gossip,
-    Settle,
-    Crash,
-    Recover,
-    LoseDisk,
-    Flush,
-    Partition,
-    Heal,
-    Order,
+named! {
+    /// A kind of [`Action`].
+    #[allow(missing_docs)] // as in `Action` and `Timer`
+    pub enum Kind: "kind of action", later [] {
+        Call = "call",
+        GiveUp = "give-up",
+        FinalRead = "final-read",
+        Deliver = "deliver",
+        Lose = "lose",
+        Drop = "drop",
+        Duplicate = "duplicate",
+        RequestTimeout = "request-timeout",
+        StragglerTimeout = "straggler-timeout",
+        /// Either of these while an answer could still come: a fault.
+        PrematureTimeout = "premature-timeout",
+        Retry = "retry",
+        Handoff = "handoff",
+        Exchange = "exchange",
+        Reap = "reap",
+        Gossip = "gossip",
+        Settle = "settle",
+        Crash = "crash",
+        Recover = "recover",
+        LoseDisk = "lose-disk",
+        Flush = "flush",
+        Partition = "partition",
+        Heal = "heal",
+        Order = "order",
+    }
 }
 
 impl Kind {
-    /// All of them, with their names, in the order in which they are printed.
-    pub const ALL: [(Kind, &'static str); 23] = [
-        (Kind::Call, "call"),
-        (Kind::GiveUp, "give-up"),
-        (Kind::FinalRead, "final-read"),
-        (Kind::Deliver, "deliver"),
-        (Kind::Lose, "lose"),
-        (Kind::Drop, "drop"),
-        (Kind::Duplicate, "duplicate"),
-        (Kind::RequestTimeout, "request-timeout"),
-        (Kind::StragglerTimeout, "straggler-timeout"),
-        (Kind::PrematureTimeout, "premature-timeout"),
-        (Kind::Retry, "retry"),
-        (Kind::Handoff, "handoff"),
-        (Kind::Exchange, "exchange"),
-        (Kind::Reap, "reap"),
-        (Kind::Gossip, "gossip"),
-        (Kind::Settle, "settle"),
-        (Kind::Crash, "crash"),
-        (Kind::Recover, "recover"),
-        (Kind::LoseDisk, "lose-disk"),
-        (Kind::Flush, "flush"),
-        (Kind::Partition, "partition"),
-        (Kind::Heal, "heal"),
-        (Kind::Order, "order"),
-    ];
-
     /// The kind of an action.
     pub fn of(action: &Action) -> Kind {
         match action {

@@ -1,11 +1,11 @@
 //! `dynamo check`: scenarios in, verdicts out.
 
-pub(super) mod coverage;
+mod coverage;
 pub(super) mod progress;
 pub(super) mod question;
 pub(super) mod text;
 
-use super::say;
+use super::{heed_interruptions, is_interrupted, say};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo_models::check::{Outcome, Report, check};
@@ -15,7 +15,7 @@ use dynamo_models::stateright::{self, Order};
 use progress::Meters;
 use question::Question;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -133,9 +133,8 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
         scenarios.iter().try_for_each(|named| say(named.scenario.to_toml()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
-    let reports = check_all(&scenarios, &args, &INTERRUPTED)?;
+    heed_interruptions()?;
+    let reports = check_all(&scenarios, &args)?;
     if !args.json {
         say(text::text(&reports, args.engine))?;
         if args.coverage {
@@ -162,7 +161,6 @@ fn exit_code(reports: &[(&Named, Report)], complete: bool) -> ExitCode {
 fn check_all<'a>(
     scenarios: &'a [Named],
     args: &CheckArgs,
-    interrupted: &AtomicBool,
 ) -> anyhow::Result<Vec<(&'a Named, Report)>> {
     let cores = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = args.threads.unwrap_or_else(cores).get();
@@ -176,7 +174,7 @@ fn check_all<'a>(
     };
     let meters = Meters::new(scenarios.len());
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let stopped = || interrupted.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
+    let stopped = || is_interrupted() || failed.load(Ordering::Relaxed);
     let reports = Mutex::new(Vec::new());
     let work = || {
         while let Some((place, named)) = take(&next, scenarios, &stopped) {
@@ -243,19 +241,18 @@ impl CheckArgs {
         if let Some(scenario) = self.question.scenario()? {
             return Ok(vec![Named { name: scenario.title.clone(), scenario }]);
         }
-        let mut files = Vec::new();
+        let mut scenarios = Vec::new();
         let default = [PathBuf::from(DEFAULT_SUITE)];
         let asked = if self.paths.is_empty() { &default[..] } else { &self.paths };
         for path in asked {
-            collect(path, &mut files)?;
-        }
-        let mut scenarios = Vec::new();
-        for (file, is_named) in files {
-            let mut scenario = Scenario::load(&file)?;
-            self.question.narrow(&mut scenario);
-            if is_named || self.all || scenario.tier == Tier::Default {
-                let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-                scenarios.push(Named { name: name.into_owned(), scenario });
+            let found = Scenario::load_all(path)?;
+            anyhow::ensure!(!found.is_empty(), "{} holds no .toml file", path.display());
+            let is_named = !path.is_dir();
+            for (name, mut scenario) in found {
+                self.question.narrow(&mut scenario);
+                if is_named || self.all || scenario.tier == Tier::Default {
+                    scenarios.push(Named { name, scenario });
+                }
             }
         }
         anyhow::ensure!(
@@ -264,22 +261,4 @@ impl CheckArgs {
         );
         Ok(scenarios)
     }
-}
-
-/// The scenario files at a path, and whether the user named them one by one.
-fn collect(path: &Path, files: &mut Vec<(PathBuf, bool)>) -> anyhow::Result<()> {
-    if !path.is_dir() {
-        files.push((path.to_path_buf(), true));
-        return Ok(());
-    }
-    let context = || format!("cannot list {}", path.display());
-    let entries: Result<Vec<_>, _> = std::fs::read_dir(path).with_context(context)?.collect();
-    let paths = entries.with_context(context)?.into_iter().map(|entry| entry.path());
-    let is_scenario =
-        |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml") && !path.is_dir();
-    let mut found: Vec<PathBuf> = paths.filter(is_scenario).collect();
-    anyhow::ensure!(!found.is_empty(), "{} holds no .toml file", path.display());
-    found.sort();
-    files.extend(found.into_iter().map(|path| (path, false)));
-    Ok(())
 }

@@ -1,38 +1,98 @@
-//! What long work has found, kept in a file so that it need not be found again.
+//! Long work, piece by piece: what one finds is printed, and kept in a file so that it need not be
+//! found again.
 
+use super::check::progress::Meters;
+use super::{is_interrupted, say};
 use anyhow::{Context as _, Result};
+use clap::Args;
+use dynamo::report::Sheet;
+use dynamo_models::explore::Progress;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+/// What becomes of findings.
+#[derive(Args)]
+pub(super) struct Findings {
+    /// Keep what is found in this file, and do not look for it again
+    #[arg(long, value_name = "FILE")]
+    pub(super) resume: Option<PathBuf>,
+    /// Print one JSON object a line instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Print the table for reports/
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+}
+
+impl Findings {
+    /// Prints one as soon as it is there, unless a table is asked for.
+    pub(super) fn say_one(&self, record: &impl Serialize) -> Result<()> {
+        if self.json { say(format_args!("{}\n", line(record)?)) } else { Ok(()) }
+    }
+
+    /// Prints the table of all of them, if it is asked for.
+    pub(super) fn say_all(&self, sheet: &Sheet, legend: &str) -> Result<()> {
+        let table = match (self.json, self.markdown) {
+            (true, _) => return Ok(()),
+            (_, true) => sheet.markdown(),
+            _ => sheet.text(),
+        };
+        say(format_args!("{table}\n\n{legend}\n"))
+    }
+}
+
+/// What one piece of work has found.
+pub(super) trait Finding: Clone + Serialize + DeserializeOwned {
+    /// Whether it is what depends on `key`, and no limit came first.
+    fn tells(&self, key: &str) -> bool;
+}
+
 /// Findings, one JSON object a line; without a file nothing is kept.
 pub(super) struct Kept<R> {
     path: Option<PathBuf>,
     records: Vec<R>,
+    meters: Meters,
 }
 
-impl<R: Serialize + DeserializeOwned + Clone> Kept<R> {
-    /// What a file holds; nothing if there is none yet.
-    pub(super) fn open(path: Option<&Path>) -> Result<Kept<R>> {
-        let Some(path) = path else { return Ok(Kept { path: None, records: Vec::new() }) };
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+impl<R: Finding> Kept<R> {
+    /// What a file holds; nothing if there is none yet. So many pieces of work are to be done.
+    pub(super) fn open(path: Option<&Path>, pieces: usize) -> Result<Kept<R>> {
+        let read = |path: &Path| match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            read => read.with_context(|| format!("cannot read {}", path.display())),
         };
+        let text = path.map_or(Ok(String::new()), read)?;
         // A line that was cut off is found again.
         let records = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ok(Kept { path: Some(path.into()), records })
+        Ok(Kept { path: path.map(PathBuf::from), records, meters: Meters::new(pieces) })
     }
 
-    /// A finding of the kind that is wanted.
-    pub(super) fn find(&self, is_wanted: impl Fn(&R) -> bool) -> Option<&R> {
-        self.records.iter().find(|record| is_wanted(record))
-    }
-
-    /// Keeps a finding for the next time, unless it was found before.
-    pub(super) fn keep_new(&mut self, record: &R, is_it: impl Fn(&R) -> bool) -> Result<()> {
-        if self.find(is_it).is_some() { Ok(()) } else { self.keep(record) }
+    /// What is known of a piece of work, or else what `work` finds, which is kept for the next time;
+    /// nothing after an interruption.
+    pub(super) fn find(
+        &mut self,
+        name: &str,
+        key: &str,
+        work: impl FnOnce(&mut dyn FnMut(&Progress) -> bool) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let meter = self.meters.start(name);
+        let known = self.records.iter().find(|record| record.tells(key)).cloned();
+        let is_known = known.is_some();
+        let mut report = |progress: &Progress| {
+            meter.show(progress);
+            !is_interrupted()
+        };
+        let record = known.map_or_else(|| work(&mut report), Ok)?;
+        meter.finish();
+        if is_interrupted() {
+            return Ok(None);
+        }
+        if !is_known {
+            self.keep(&record)?;
+        }
+        Ok(Some(record))
     }
 
     fn keep(&mut self, record: &R) -> Result<()> {
@@ -40,10 +100,13 @@ impl<R: Serialize + DeserializeOwned + Clone> Kept<R> {
         let failed = || format!("cannot write {}", path.display());
         let mut file =
             OpenOptions::new().create(true).append(true).open(path).with_context(failed)?;
-        let line = serde_json::to_string(record).context("a record is JSON")?;
         // On a line of its own, even if the one before was cut off.
-        write!(file, "\n{line}\n").with_context(failed)?;
+        write!(file, "\n{}\n", line(record)?).with_context(failed)?;
         self.records.push(record.clone());
         Ok(())
     }
+}
+
+fn line(record: &impl Serialize) -> Result<String> {
+    serde_json::to_string(record).context("a record is JSON")
 }

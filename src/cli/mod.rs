@@ -43,6 +43,8 @@ use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
+#[cfg(feature = "check")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Dynamo, written once: checked exhaustively, explored in the browser, run over UDP.
 #[derive(Parser)]
@@ -135,6 +137,21 @@ impl Cli {
             Verb::Trace(args) => trace::run(args),
         }
     }
+}
+
+#[cfg(feature = "check")]
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C does not end the process, but long work that asks [`is_interrupted`].
+#[cfg(feature = "check")]
+fn heed_interruptions() -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?)
+}
+
+/// Whether Ctrl-C was pressed.
+#[cfg(feature = "check")]
+fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// Prints `text` on standard output.

@@ -2,20 +2,19 @@
 
 mod record;
 
-use super::check::progress::Meters;
 use super::check::question::duration;
-use super::kept::Kept;
-use super::say;
-use anyhow::Context as _;
+use super::kept::{Findings, Kept};
+use super::{heed_interruptions, say};
+use anyhow::{Context as _, bail};
 use clap::Args;
-use dynamo_models::explore::{Limits, Progress};
+use dynamo_models::explore::Limits;
 use dynamo_models::museum::{CATALOGUE, LEFT_OUT, show};
-use dynamo_models::scenario::{Enumerated, Exhibit};
+use dynamo_models::scenario::Museum;
 use dynamo_models::trace::text;
+use record::key;
 pub(super) use record::{Record, legend, sheet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Where the exhibits are.
@@ -51,25 +50,12 @@ pub(crate) struct MuseumArgs {
     /// Stop one exploration after this time, as in 30s, 5m or 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Keep what is found in this file, and do not look for it again
-    #[arg(long, value_name = "FILE")]
-    resume: Option<PathBuf>,
-    /// Print one JSON object a line instead of a table
-    #[arg(long)]
-    json: bool,
-    /// Print the table for reports/
-    #[arg(long, conflicts_with = "json")]
-    markdown: bool,
-}
-
-/// The exhibits that are asked for.
-pub(super) struct Asked {
-    worlds: Vec<Exhibit>,
-    cases: Vec<Enumerated>,
+    #[command(flatten)]
+    findings: Findings,
 }
 
 pub(crate) fn run(args: MuseumArgs) -> anyhow::Result<ExitCode> {
-    let asked = Asked::of(&args.bugs)?;
+    let asked = asked(&args.bugs)?;
     if args.print {
         anyhow::ensure!(
             asked.worlds.len() == 1 && asked.cases.is_empty(),
@@ -78,27 +64,21 @@ pub(crate) fn run(args: MuseumArgs) -> anyhow::Result<ExitCode> {
         say(asked.worlds[0].broken.to_toml())?;
         return Ok(ExitCode::SUCCESS);
     }
-    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+    heed_interruptions()?;
     let limits = Limits { time: args.timeout, ..Limits::default() };
-    let mut each = |record: &Record| match (args.json, args.trace) {
-        (true, _) => {
-            let line = serde_json::to_string(record).context("a record is JSON")?;
-            say(format_args!("{line}\n"))
-        }
-        (_, true) => say(story(record)),
-        _ => Ok(()),
+    let mut each = |record: &Record| match args.trace {
+        true => say(story(record)),
+        false => args.findings.say_one(record),
     };
-    let records = gather(&asked, (limits, args.resume.as_deref()), &INTERRUPTED, &mut each)?;
-    if !args.json && !args.trace {
-        let sheet = sheet(&records);
-        let table = if args.markdown { sheet.markdown() } else { sheet.text() };
-        say(format_args!("{table}\n\n{}\n", legend(&records)))?;
+    let records = gather(&asked, limits, args.findings.resume.as_deref(), &mut each)?;
+    if !args.trace {
+        args.findings.say_all(&sheet(&records), &legend(&records))?;
     }
-    if records.len() < asked.len() {
-        eprintln!("interrupted: {} of {} exhibits", records.len(), asked.len());
+    let all = asked.bugs().count();
+    if records.len() < all {
+        eprintln!("interrupted: {} of {all} exhibits", records.len());
     }
-    Ok(exit_code(&records, records.len() == asked.len()))
+    Ok(exit_code(&records, records.len() == all))
 }
 
 /// How an exhibit shows its bug.
@@ -115,33 +95,21 @@ fn story(record: &Record) -> String {
 
 /// Shows one exhibit after the other, unless it is known what it shows; `each` hears of them.
 pub(super) fn gather(
-    asked: &Asked,
-    (limits, resume): (Limits, Option<&Path>),
-    interrupted: &AtomicBool,
+    asked: &Museum,
+    limits: Limits,
+    resume: Option<&Path>,
     each: &mut dyn FnMut(&Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Record>> {
-    let mut known: Kept<Record> = Kept::open(resume)?;
-    let meters = Meters::new(asked.worlds.len());
+    let mut kept: Kept<Record> = Kept::open(resume, asked.worlds.len())?;
     let mut records = Vec::new();
     for exhibit in &asked.worlds {
-        let meter = meters.start(&format!("{} {}", exhibit.bug, exhibit.safe.title));
-        let record = match known.find(|record| record.tells(exhibit)) {
-            Some(record) => record.clone(),
-            None => {
-                let mut report = |progress: &Progress| {
-                    meter.show(progress);
-                    !interrupted.load(Ordering::Relaxed)
-                };
-                let shown = show(exhibit, limits, &mut report)
-                    .with_context(|| format!("exhibit {}", exhibit.bug))?;
-                Record::of(exhibit, &shown)
-            }
-        };
-        meter.finish();
-        if interrupted.load(Ordering::Relaxed) {
-            return Ok(records);
-        }
-        known.keep_new(&record, |old| old.tells(exhibit))?;
+        let (name, key) = (format!("{} {}", exhibit.bug, exhibit.safe.title), key(exhibit));
+        let found = kept.find(&name, &key, |report| {
+            let shown = show(exhibit, limits, report);
+            let shown = shown.with_context(|| format!("exhibit {}", exhibit.bug))?;
+            Ok(Record::of(exhibit, &shown, key.clone()))
+        })?;
+        let Some(record) = found else { return Ok(records) };
         each(&record)?;
         records.push(record);
     }
@@ -169,31 +137,23 @@ fn place(bug: &str) -> Option<usize> {
     CATALOGUE.iter().position(|(id, _)| *id == bug)
 }
 
-impl Asked {
-    /// The exhibits of these bugs; all if there are none.
-    pub(super) fn of(bugs: &[String]) -> anyhow::Result<Asked> {
-        let here = || format!("the exhibits are read from ./{FOLDER}: run this in the repository");
-        let mut worlds = Exhibit::load_all(FOLDER).with_context(here)?;
-        let mut cases = Enumerated::load_all(FOLDER)?;
-        worlds.sort_by_key(|exhibit| place(&exhibit.bug));
-        let is = |id: &str, bug: &String| id.eq_ignore_ascii_case(bug);
-        for bug in bugs {
-            let mut shown = worlds.iter().map(|e| &e.bug).chain(cases.iter().map(|e| &e.bug));
-            if shown.any(|id| is(id, bug)) {
-                continue;
-            }
-            if let Some((id, why)) = LEFT_OUT.iter().find(|(id, _)| is(id, bug)) {
-                anyhow::bail!("{id} is not in the museum: {why}");
-            }
-            anyhow::bail!("there is no bug {bug:?}; without a bug all are shown");
+/// The exhibits of these bugs; all if there are none.
+pub(super) fn asked(bugs: &[String]) -> anyhow::Result<Museum> {
+    let here = || format!("the exhibits are read from ./{FOLDER}: run this in the repository");
+    let mut museum = Museum::load(FOLDER).with_context(here)?;
+    museum.worlds.sort_by_key(|exhibit| place(&exhibit.bug));
+    let is = |id: &str, bug: &String| id.eq_ignore_ascii_case(bug);
+    if let Some(bug) = bugs.iter().find(|bug| !museum.bugs().any(|id| is(id, bug))) {
+        let entry = |list: &[(&'static str, &'static str)]| {
+            list.iter().find(|(id, _)| is(id, bug)).copied()
+        };
+        match entry(CATALOGUE).zip(entry(LEFT_OUT)) {
+            Some(((id, name), (_, why))) => bail!("{id} ({name}) is not in the museum: {why}"),
+            None => bail!("there is no bug {bug:?}; without a bug all are shown"),
         }
-        let is_asked = |id: &str| bugs.is_empty() || bugs.iter().any(|bug| is(id, bug));
-        worlds.retain(|exhibit| is_asked(&exhibit.bug));
-        cases.retain(|exhibit| is_asked(&exhibit.bug));
-        Ok(Asked { worlds, cases })
     }
-
-    fn len(&self) -> usize {
-        self.worlds.len() + self.cases.len()
-    }
+    let is_asked = |id: &str| bugs.is_empty() || bugs.iter().any(|bug| is(id, bug));
+    museum.worlds.retain(|exhibit| is_asked(&exhibit.bug));
+    museum.cases.retain(|exhibit| is_asked(&exhibit.bug));
+    Ok(museum)
 }

@@ -1,7 +1,7 @@
 //! `dynamo report`: what the checker finds, written down.
 
 use super::check::question::duration;
-use super::museum;
+use super::{heed_interruptions, is_interrupted, museum};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo::report::{Figure, Page, Part, commit, machine};
@@ -9,7 +9,6 @@ use dynamo_models::explore::Limits;
 use dynamo_models::museum::LEFT_OUT;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[derive(Args)]
@@ -43,10 +42,8 @@ enum PartName {
     Museum,
 }
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
 pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+    heed_interruptions()?;
     for folder in [Some(&args.out), args.resume.as_ref()].into_iter().flatten() {
         let failed = || format!("cannot make {}", folder.display());
         std::fs::create_dir_all(folder).with_context(failed)?;
@@ -63,7 +60,7 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
             PartName::Museum => (museum_part(&args)?, "museum.md"),
         };
         is_complete &= is_whole;
-        if INTERRUPTED.load(Ordering::Relaxed) {
+        if is_interrupted() {
             eprintln!("interrupted: nothing is written");
             return Ok(2.into());
         }
@@ -89,11 +86,11 @@ fn write(folder: &Path, file: &str, text: &str) -> anyhow::Result<()> {
 
 /// The museum, and whether no limit cut it short.
 fn museum_part(args: &ReportArgs) -> anyhow::Result<(Part, bool)> {
-    let asked = museum::Asked::of(&[])?;
+    let asked = museum::asked(&[])?;
     let limits = Limits { time: args.timeout, ..Limits::default() };
     let kept = args.resume.as_ref().map(|folder| folder.join("museum.jsonl"));
     let mut each = |_: &museum::Record| Ok(());
-    let records = museum::gather(&asked, (limits, kept.as_deref()), &INTERRUPTED, &mut each)?;
+    let records = museum::gather(&asked, limits, kept.as_deref(), &mut each)?;
     let mut part = Part {
         title: "The museum: known bugs of the Dynamo family".into(),
         before: vec![museum::ABOUT.into()],

@@ -2,21 +2,17 @@
 
 mod record;
 
-use super::check::progress::Meters;
 use super::check::question::duration;
 use super::check::text::column;
-use super::kept::Kept;
-use super::say;
-use anyhow::Context as _;
+use super::kept::{Findings, Kept};
+use super::{heed_interruptions, say};
 use clap::Args;
-use comfy_table::{Table, presets};
-use dynamo_models::explore::{Limits, Progress};
+use dynamo::report::Sheet;
+use dynamo_models::explore::Limits;
 use dynamo_models::scenario::Switch;
 use dynamo_models::theorems::{Configuration, Effort, Gets, PROPERTIES, required};
-use record::Record;
-use std::path::PathBuf;
+use record::{Record, key};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[derive(Args)]
@@ -28,9 +24,10 @@ Examples:
   dynamo theorems 311-strict-off --print          print that world as a scenario file
 
 Each configuration lives in one small world: a client puts a key and gets it at another replica,
-another client gets it at two replicas; any two of these gets, or with --gets 3 all. For each property the table shows all minimal sets of faults
-that break it, each with the length of a counterexample. Exit codes: 0 the table is
-complete, 2 a limit or Ctrl-C came first, 64 bad usage or input.")]
+another client gets it at two replicas; any two of these gets, or with --gets 3 all. For each
+property the table shows all minimal sets of faults that break it, each with the length of a
+counterexample. Exit codes: 0 the table is complete, 2 a limit or Ctrl-C came first, 64 bad usage
+or input.")]
 pub(crate) struct TheoremsArgs {
     /// Configurations, as in 322-sloppy-async [default: the lecture's five (N,R,W), strict and
     /// sloppy, with each kind of read repair]
@@ -42,23 +39,16 @@ pub(crate) struct TheoremsArgs {
     /// Stop one exploration after this time, as in 30s, 5m or 1h; what fewer faults do is kept
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// How many of the three gets run together: any two, in a world for each pair, or all three, which
-    /// takes ten times as long
+    /// How many of the three gets run together: any two, in a world for each pair, or all three,
+    /// which takes ten times as long
     #[arg(long, value_name = "2|3", default_value_t = Gets::Two)]
     gets: Gets,
     /// Leave out orders of steps that make no difference: `off` takes longer, and its
     /// counterexamples are the shortest
     #[arg(long, value_name = "on|off", default_value_t = Switch::On)]
     reductions: Switch,
-    /// Keep what is found in this file, and do not look for it again
-    #[arg(long, value_name = "FILE")]
-    resume: Option<PathBuf>,
-    /// Print one JSON object a line instead of a table
-    #[arg(long)]
-    json: bool,
-    /// Print the table for reports/
-    #[arg(long, conflicts_with = "json")]
-    markdown: bool,
+    #[command(flatten)]
+    findings: Findings,
     /// Print the scenarios instead of exploring them
     #[arg(long)]
     print: bool,
@@ -74,52 +64,45 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
         worlds.into_iter().try_for_each(|world| say(format_args!("{}\n", world.to_toml())))?;
         return Ok(ExitCode::SUCCESS);
     }
-    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
-    let mut known: Kept<Record> = Kept::open(args.resume.as_deref())?;
-    let meters = Meters::new(asked.len());
+    heed_interruptions()?;
+    let mut kept: Kept<Record> = Kept::open(args.findings.resume.as_deref(), asked.len())?;
     let limits = Limits { time: args.timeout, ..Limits::default() };
     let (most, gets, reductions) = (args.faults, args.gets, args.reductions);
     let question = Effort { most, gets, reductions, limits };
     let mut records = Vec::new();
     for configuration in &asked {
-        let meter = meters.start(&configuration.to_string());
-        let record = match known.find(|record| record.tells(configuration, &question)) {
-            Some(record) => record.clone(),
-            None => {
-                let mut report = |progress: &Progress| {
-                    meter.show(progress);
-                    !INTERRUPTED.load(Ordering::Relaxed)
-                };
-                let row = configuration.theorems(&question, &mut report)?;
-                Record::of(&row, &question)
-            }
-        };
-        meter.finish();
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            break;
-        }
-        known.keep_new(&record, |old| old.tells(configuration, &question))?;
-        if args.json {
-            let line = serde_json::to_string(&record).context("a record is JSON")?;
-            say(format_args!("{line}\n"))?;
-        }
+        let (name, key) = (configuration.to_string(), key(configuration, &question));
+        let found = kept.find(&name, &key, |report| {
+            let row = configuration.theorems(&question, report)?;
+            Ok(Record::of(&row, most, key.clone()))
+        })?;
+        let Some(record) = found else { break };
+        args.findings.say_one(&record)?;
         records.push(record);
     }
-    drop(meters);
-    if !args.json {
-        say(text(&records, &question, args.markdown))?;
-    }
-    let is_complete = records.len() == asked.len()
-        && records.iter().all(|record| record.is_complete(args.faults));
+    drop(kept);
+    args.findings.say_all(&sheet(&records, most), &legend(&records, &question))?;
+    let is_complete = records.len() == asked.len() && records.iter().all(Record::is_complete);
     if records.len() < asked.len() {
         eprintln!("interrupted: {} of {} configurations", records.len(), asked.len());
     }
     Ok(if is_complete { ExitCode::SUCCESS } else { 2.into() })
 }
 
-/// The table, and what its cells mean.
-fn text(records: &[Record], question: &Effort, markdown: bool) -> String {
+/// One line a configuration.
+fn sheet(records: &[Record], faults: u8) -> Sheet {
+    let columns = PROPERTIES.iter().map(|&property| column(property));
+    let head = ["configuration"].into_iter().chain(columns).chain(["states", "seconds"]);
+    let row = |record: &Record| {
+        let cells = record.theorems.iter().map(|theorem| theorem.cell(faults));
+        let counts = [record.states.to_string(), format!("{:.1}", record.seconds)];
+        [record.configuration.clone()].into_iter().chain(cells).chain(counts).collect()
+    };
+    Sheet { head: head.collect(), rows: records.iter().map(row).collect(), numbers_from: None }
+}
+
+/// What the cells mean.
+fn legend(records: &[Record], question: &Effort) -> String {
     let faults = question.most;
     let gets = match question.gets {
         Gets::Two => "any two of three gets",
@@ -129,20 +112,10 @@ fn text(records: &[Record], question: &Effort, markdown: bool) -> String {
         Switch::On => "a counterexample of which no single step can be left out",
         Switch::Off => "a shortest counterexample",
     };
-    let mut table = Table::new();
-    table.load_style(if markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING });
-    let columns = PROPERTIES.iter().map(|&property| column(property));
-    table.set_header(["configuration"].into_iter().chain(columns).chain(["states", "seconds"]));
-    for record in records {
-        let cells = record.theorems.iter().map(|theorem| theorem.cell(faults));
-        let counts = [record.states.to_string(), format!("{:.1}", record.seconds)];
-        let name = [record.configuration.clone()];
-        table.add_row(name.into_iter().chain(cells).chain(counts));
-    }
-    let legend = PROPERTIES.map(|property| format!("{} {property}", column(property))).join(", ");
+    let columns = PROPERTIES.map(|property| format!("{} {property}", column(property))).join(", ");
     let odds: f64 = records.iter().map(|record| record.odds).sum();
     format!(
-        "{}\n\n{legend}\n\
+        "{columns}\n\
          holds: within the bounds, at most {faults} faults of all kinds together. Else each minimal set \
          of faults that breaks it, with the length of {how_long}: c crash, d drop, \
          u duplicate, t premature timeout, l lost disk, p partition, 0 none; no part of a set is \
@@ -151,7 +124,6 @@ fn text(records: &[Record], question: &Effort, markdown: bool) -> String {
          Bounds: one key, one put, {gets}, one final read; N nodes, one more where quorums are \
          sloppy; contacts are pinned. Not covered: anti-entropy, deletes, buffered writes, changes of \
          the layout, several keys, clocks that disagree. The odds that a hash collision hid a state: \
-         {odds:.0e}.\n",
-        table.trim_fmt()
+         {odds:.0e}."
     )
 }

@@ -1,5 +1,6 @@
 //! `dynamo trace`: the shortest counterexample of a property, in the format of your choice.
 
+use super::{heed_interruptions, is_interrupted};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo_models::explore::{Limits, Progress};
@@ -9,7 +10,6 @@ use indicatif::{HumanCount, ProgressBar};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[derive(Args)]
@@ -62,15 +62,14 @@ enum Format {
 pub(crate) fn run(args: TraceArgs) -> anyhow::Result<ExitCode> {
     let scenario = Scenario::load(&args.file)?;
     let limits = Limits { states: args.max_states, ..Limits::default() };
-    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+    heed_interruptions()?;
     let (meter, started) = (ProgressBar::new_spinner(), Instant::now());
     let mut report = |progress: &Progress| {
         if started.elapsed() > Duration::from_secs(1) {
             let states = HumanCount(progress.unique);
             meter.set_message(format!("depth {}  {states} states", progress.depth));
         }
-        !INTERRUPTED.load(Ordering::Relaxed)
+        !is_interrupted()
     };
     let found = counterexample(&scenario, args.property, limits, &mut report);
     meter.finish_and_clear();

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sheet {
     /// The names of the columns.
-    pub head: Vec<String>,
+    pub head: Vec<&'static str>,
     /// As many cells in each as there are columns.
     pub rows: Vec<Vec<String>>,
     /// The columns from this one on stand at the right, if any.
@@ -66,7 +66,7 @@ mod tests {
     fn sheet() -> Sheet {
         let text = |cells: [&str; 2]| cells.map(String::from).to_vec();
         Sheet {
-            head: text(["name", "steps"]),
+            head: vec!["name", "steps"],
             rows: vec![text(["a<b", "7"]), text(["c", "holds"])],
             numbers_from: Some(1),
         }

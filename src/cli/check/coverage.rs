@@ -1,7 +1,7 @@
 //! `--coverage`: which kinds of action were taken, how often, and what never happened.
 
 use super::Named;
-use comfy_table::{CellAlignment, Table, presets};
+use dynamo::report::Sheet;
 use dynamo_models::check::Report;
 use dynamo_models::explore::{Coverage, Taken};
 use dynamo_models::scenario::Mechanism;
@@ -15,10 +15,10 @@ pub(super) fn text(reports: &[(&Named, Report)]) -> String {
          scenario leaves room for were never taken.\n",
     );
     for (named, report) in reports {
-        let allowed: Vec<Kind> = report.allowed().map(|(kind, _)| kind).collect();
+        let allowed: Vec<Kind> = report.allowed().collect();
         let table = table(report.coverage(), |kind| allowed.contains(&kind));
         text += &format!("\n{}\n{table}\n", named.name);
-        text += &sentence("never taken", report.never_taken());
+        text += &sentence("never taken", report.never_taken().map(Kind::name));
     }
     if reports.len() > 1 {
         text += &total(reports);
@@ -30,7 +30,7 @@ pub(super) fn text(reports: &[(&Named, Report)]) -> String {
 fn total(reports: &[(&Named, Report)]) -> String {
     let all = |sum: Coverage, (_, report): &(&Named, Report)| sum.with(report.coverage());
     let all = reports.iter().fold(Coverage::default(), all);
-    let idle = Kind::ALL.into_iter().filter(|(kind, _)| all.of(*kind as u8).steps == 0);
+    let idle = Kind::ALL.iter().copied().filter(|&kind| all.of(kind as u8).steps == 0);
     let reaches = |&mechanism: &Mechanism| {
         reports.iter().any(|(_, report)| report.reached().any(|reached| reached == mechanism))
     };
@@ -38,7 +38,7 @@ fn total(reports: &[(&Named, Report)]) -> String {
         Mechanism::ALL.iter().copied().partition(|mechanism| reaches(mechanism));
     [
         format!("\nall {} scenarios\n{}\n", reports.len(), table(all, |_| true)),
-        sentence("never taken in any of them", idle.map(|(_, name)| name)),
+        sentence("never taken in any of them", idle.map(Kind::name)),
         sentence("mechanisms reached", reached.into_iter().map(Mechanism::name)),
         sentence("mechanisms never reached", unreached.into_iter().map(Mechanism::name)),
     ]
@@ -51,32 +51,23 @@ fn sentence<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn table(coverage: Coverage, is_shown: impl Fn(Kind) -> bool) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["action", "steps", "new states"]);
-    let mut row = |name: &str, taken: Taken| {
-        table.add_row([name.to_string(), taken.steps.to_string(), taken.new.to_string()]);
+    let kinds = Kind::ALL.iter().map(|&kind| (kind, coverage.of(kind as u8)));
+    let shown = kinds.filter(|&(kind, taken)| is_shown(kind) || taken.steps > 0);
+    let rows = shown.map(|(kind, taken)| (kind.name(), taken)).chain([("all", coverage.all())]);
+    let row = |(name, Taken { steps, new }): (&str, Taken)| {
+        vec![name.to_string(), steps.to_string(), new.to_string()]
     };
-    for (kind, name) in Kind::ALL {
-        let taken = coverage.of(kind as u8);
-        if is_shown(kind) || taken.steps > 0 {
-            row(name, taken);
-        }
-    }
-    row("all", coverage.all());
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
+    let head = vec!["action", "steps", "new states"];
+    Sheet { head, rows: rows.map(row).collect(), numbers_from: Some(1) }.text()
 }
 
 /// The part of a line of `--json`.
 pub(super) fn json(report: &Report) -> Value {
     let coverage = report.coverage();
-    let kinds = Kind::ALL.into_iter().filter_map(|(kind, name)| {
+    let kinds = Kind::ALL.iter().filter_map(|&kind| {
         let Taken { steps, new } = coverage.of(kind as u8);
-        (steps > 0).then(|| (name.to_string(), json!({ "steps": steps, "new": new })))
+        (steps > 0).then(|| (kind.to_string(), json!({ "steps": steps, "new": new })))
     });
-    let never: Vec<&str> = report.never_taken().collect();
+    let never: Vec<&str> = report.never_taken().map(Kind::name).collect();
     json!({ "taken": kinds.collect::<serde_json::Map<_, _>>(), "never_taken": never })
 }

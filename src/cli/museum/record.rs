@@ -1,5 +1,6 @@
 //! What exhibits have shown, as it is printed and kept.
 
+use crate::cli::kept::Finding;
 use anyhow::Context as _;
 use dynamo::report::Sheet;
 use dynamo_models::check::Outcome;
@@ -20,8 +21,8 @@ pub(crate) struct Record {
     property: String,
     /// What re-creates it.
     changes: Vec<(String, String)>,
-    /// Operations, faults and exchanges that it may take.
-    within: usize,
+    /// Operations, faults and exchanges that it may take, if it is no case that shows it.
+    within: Option<usize>,
     /// Those that it takes, if it shows.
     length: Option<usize>,
     /// The counterexample.
@@ -40,14 +41,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(super) fn of(exhibit: &Exhibit, shown: &Shown) -> Record {
+    pub(super) fn of(exhibit: &Exhibit, shown: &Shown, key: String) -> Record {
         Record {
             bug: exhibit.bug.clone(),
             title: exhibit.safe.title.clone(),
             source: exhibit.source.clone(),
             property: exhibit.property.to_string(),
             changes: exhibit.changes.clone(),
-            within: exhibit.within,
+            within: Some(exhibit.within),
             length: shown.length(),
             counterexample: shown.counterexample.as_ref().map(TraceFile::of),
             case: None,
@@ -56,7 +57,7 @@ impl Record {
             safe_states: shown.safe_states,
             outcome: named(shown.outcome(exhibit)),
             seconds: shown.elapsed.as_secs_f64(),
-            key: key(exhibit),
+            key,
         }
     }
 
@@ -78,7 +79,7 @@ impl Record {
             source: exhibit.source.clone(),
             property: "all small cases".into(),
             changes: vec![("enumeration".into(), exhibit.enumeration.clone())],
-            within: 0,
+            within: None,
             length: None,
             counterexample: None,
             case: tried.broken.wrong,
@@ -95,10 +96,11 @@ impl Record {
     pub(crate) fn is_inconclusive(&self) -> bool {
         self.outcome == "inconclusive"
     }
+}
 
-    /// Whether it is what these sources find of an exhibit, and no limit came first.
-    pub(super) fn tells(&self, exhibit: &Exhibit) -> bool {
-        self.key == key(exhibit) && !self.is_inconclusive()
+impl Finding for Record {
+    fn tells(&self, key: &str) -> bool {
+        self.key == key && !self.is_inconclusive()
     }
 }
 
@@ -113,23 +115,23 @@ fn named(outcome: Outcome) -> String {
 }
 
 /// What a finding depends on.
-fn key(exhibit: &Exhibit) -> String {
+pub(super) fn key(exhibit: &Exhibit) -> String {
     let worlds = [&exhibit.safe, &exhibit.broken].map(|world| world.content_hash());
     format!("{}-{}-{}-{}", &SOURCES[..16], &worlds[0][..16], &worlds[1][..16], exhibit.within)
 }
 
 /// One line an exhibit.
 pub(crate) fn sheet(records: &[Record]) -> Sheet {
-    let head = ["bug", "what happens", "breaks", "re-created by", "length", "safe", "seconds"];
+    let head = vec!["bug", "what happens", "breaks", "re-created by", "length", "safe", "seconds"];
     let row = |record: &Record| {
         let changes: Vec<String> =
             record.changes.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        let length = match record.length {
-            Some(length) if length <= record.within => format!("{length} of {}", record.within),
-            Some(length) => format!("!{length} of {}", record.within),
-            None if record.case.is_some() => format!("case {}", record.broken_states),
-            None if record.is_inconclusive() => "?".into(),
-            None => "!none".into(),
+        let length = match (record.length, record.within) {
+            (Some(length), Some(within)) if length <= within => format!("{length} of {within}"),
+            (Some(length), Some(within)) => format!("!{length} of {within}"),
+            _ if record.case.is_some() => format!("case {}", record.broken_states),
+            _ if record.is_inconclusive() => "?".into(),
+            _ => "!none".into(),
         };
         vec![
             record.bug.clone(),
@@ -142,16 +144,12 @@ pub(crate) fn sheet(records: &[Record]) -> Sheet {
                 if record.safe == "refuted" { "!" } else { "" },
                 record.safe,
                 record.safe_states,
-                if record.within == 0 { "cases" } else { "states" },
+                if record.within.is_none() { "cases" } else { "states" },
             ),
             format!("{:.1}", record.seconds),
         ]
     };
-    Sheet {
-        head: head.map(String::from).to_vec(),
-        rows: records.iter().map(row).collect(),
-        numbers_from: Some(4),
-    }
+    Sheet { head, rows: records.iter().map(row).collect(), numbers_from: Some(4) }
 }
 
 /// What the table says, and of how much.

@@ -1,5 +1,6 @@
 //! What was found, as it is printed and kept.
 
+use crate::cli::kept;
 use dynamo_models::theorems::{Configuration, Effort, Row, SOURCES, Theorem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,7 +32,8 @@ pub(super) struct Finding {
     ways: Vec<Way>,
 }
 
-/// A minimal set of faults, and a shortest counterexample with it.
+/// A minimal set of faults, and a counterexample with it: a shortest one if no order of steps was
+/// left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Way {
     faults: BTreeMap<String, u8>,
@@ -49,11 +51,11 @@ const LETTERS: [(&str, char); 6] = [
 ];
 
 impl Record {
-    pub(super) fn of(row: &Row, question: &Effort) -> Record {
-        let faults = question.most;
+    /// What was found with at most so many faults.
+    pub(super) fn of(row: &Row, faults: u8, key: String) -> Record {
         Record {
             configuration: row.configuration.to_string(),
-            key: key(&row.configuration, question),
+            key,
             faults,
             theorems: row.theorems.iter().map(|theorem| Finding::of(theorem, faults)).collect(),
             states: row.unique,
@@ -62,14 +64,15 @@ impl Record {
         }
     }
 
-    /// Whether it is what these sources find of a configuration, and no limit came first.
-    pub(super) fn tells(&self, configuration: &Configuration, question: &Effort) -> bool {
-        self.key == key(configuration, question) && self.is_complete(question.most)
-    }
-
     /// Whether no limit came first.
-    pub(super) fn is_complete(&self, faults: u8) -> bool {
-        self.theorems.iter().all(|theorem| theorem.explored_faults == Some(faults))
+    pub(super) fn is_complete(&self) -> bool {
+        self.theorems.iter().all(|theorem| theorem.explored_faults == Some(self.faults))
+    }
+}
+
+impl kept::Finding for Record {
+    fn tells(&self, key: &str) -> bool {
+        self.key == key && self.is_complete()
     }
 }
 
@@ -116,7 +119,7 @@ impl Finding {
 }
 
 /// What a finding depends on.
-fn key(configuration: &Configuration, question: &Effort) -> String {
+pub(super) fn key(configuration: &Configuration, question: &Effort) -> String {
     let scenario = configuration.scenario(question.most).content_hash();
     let whole = if question.reductions.is_on() { "" } else { "-whole" };
     format!("{}-{}-{}{whole}", &SOURCES[..16], &scenario[..16], question.gets)
