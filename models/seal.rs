@@ -17,6 +17,16 @@ impl<T: Hash> Sealed<T> {
         let hash = with_feed(&value, xxh3_128);
         Sealed(Arc::new((hash, value)))
     }
+
+    /// Seals a changed copy in its place.
+    pub fn update(&mut self, change: impl FnOnce(&mut T))
+    where
+        T: Clone,
+    {
+        let mut value = (**self).clone();
+        change(&mut value);
+        *self = Sealed::new(value);
+    }
 }
 
 impl<T> Sealed<T> {

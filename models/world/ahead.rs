@@ -20,13 +20,14 @@ use super::action::Action;
 use super::ghost::Ghost;
 use super::memo::Event;
 use super::plan::{Puts, request_id};
-use super::state::{Client, Envelope, Host, Spent, State, Violated, Waiting};
+use super::state::{Client, Envelope, Host, Network, Spent, State, Violated, Waiting};
 use crate::explore::Known;
 use crate::scenario::Property;
 use crate::seal::fingerprint;
 use dynamo_protocol::door::{Effect, Effects};
 use dynamo_protocol::ids::{NodeId, RequestId, Value};
 use dynamo_protocol::message::{Answer, Operation, Request};
+use smallvec::smallvec;
 use std::collections::HashSet;
 
 /// A request that nothing can answer.
@@ -115,8 +116,8 @@ impl ClusterModel {
         let faults = self.faults();
         let mut configuration = State {
             nodes: (0..).zip(&state.nodes).map(host).collect(),
-            network: Vec::new(),
-            clients: vec![Client::default(); state.clients.len()],
+            network: Network::new(),
+            clients: smallvec![Sealed::new(Client::default()); state.clients.len()],
             spent: Spent {
                 crashes: faults.crashes,
                 drops: faults.drops,
@@ -130,7 +131,7 @@ impl ClusterModel {
             far_side: 0,
             epochs: (0..).zip(&state.epochs).map(epoch).collect(),
             // Nor do they wait for operators.
-            ordered: vec![u8::MAX; state.ordered.len()],
+            ordered: smallvec![u8::MAX; state.ordered.len()],
             violated: Violated::default(),
         };
         for sealed in state.network.iter().filter(|sealed| !is_down(sealed.to)) {
@@ -280,11 +281,13 @@ impl ClusterModel {
     /// A fresh client puts a question to a node.
     fn ask_fresh(&self, before: &State, node: NodeId, question: Question) -> (State, Option<bool>) {
         let mut after = before.clone();
-        let fresh = &mut after.clients[self.plan().clients()];
         let (key, acknowledged) = (question.key as u8, Puts::default());
-        // After an answer it goes on as another client.
-        fresh.session = FRESH_SESSION + fresh.done;
-        fresh.waiting = Some(Waiting { node, key, acknowledged });
+        let reader = self.plan().clients();
+        after.clients[reader].update(|fresh| {
+            // After an answer it goes on as another client.
+            fresh.session = FRESH_SESSION + fresh.done;
+            fresh.waiting = Some(Waiting { node, key, acknowledged });
+        });
         let operation = match question.property {
             Property::AvailableWrites => {
                 Operation::Put { context: None, value: Some(Value::from("fresh")) }

@@ -7,6 +7,7 @@ use super::memo::Event;
 use super::plan::{Puts, request_id};
 use super::state::{Client, State, Waiting};
 use crate::scenario::Op;
+use crate::seal::Sealed;
 use dynamo_protocol::ids::{Key, NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Operation, Request};
 
@@ -45,12 +46,10 @@ impl ClusterModel {
             return;
         }
         let pinned = |node: &u8| next.contact.is_none_or(|contact| contact == *node);
-        for node in (0..self.scenario().cluster.nodes).filter(pinned) {
-            let node = NodeId(u64::from(node));
-            if state.up(node).is_some() {
-                let what = self.request(state, client, step).to_string();
-                actions.push(Action::Call { client, node, what });
-            }
+        let what = self.request(state, client, step).to_string();
+        let nodes = (0..self.scenario().cluster.nodes).filter(pinned).map(|id| NodeId(id.into()));
+        for node in nodes.filter(|node| state.up(*node).is_some()) {
+            actions.push(Action::Call { client, node, what: what.clone() });
         }
     }
 
@@ -152,14 +151,16 @@ impl ClusterModel {
             read = read.with(state.ghost.acknowledged.shared(self.plan().puts_of(key)));
         }
         let acknowledged = Puts::default();
-        state.clients[client].waiting = Some(Waiting { node, key: key as u8, acknowledged });
+        let waiting = Waiting { node, key: key as u8, acknowledged };
+        state.clients[client].update(|script| script.waiting = Some(waiting));
         state.ghost.call(put, read);
         state.ghost.begin(self.plan().operation(client, step), Phase::Maybe);
     }
 
     fn begin_get(&self, state: &mut State, client: usize, step: usize, node: NodeId, key: usize) {
         let acknowledged = state.ghost.acknowledged.shared(self.plan().puts_of(key));
-        state.clients[client].waiting = Some(Waiting { node, key: key as u8, acknowledged });
+        let waiting = Waiting { node, key: key as u8, acknowledged };
+        state.clients[client].update(|script| script.waiting = Some(waiting));
         state.ghost.begin(self.plan().operation(client, step), Phase::Absent);
     }
 
@@ -171,15 +172,16 @@ impl ClusterModel {
         answer: Answer,
     ) -> Option<Answered> {
         let client = state.client_index(id.client)?;
-        let step = usize::from(state.clients[client].done);
-        if id != request_id(client, state.clients[client].session, step) {
+        let mut script = (*state.clients[client]).clone();
+        let step = usize::from(script.done);
+        if id != request_id(client, script.session, step) {
             return None;
         }
-        let waiting = state.clients[client].waiting.take()?;
+        let waiting = script.waiting.take()?;
         let operation = self.plan().operation(client, step);
         let key = waiting.key;
-        state.clients[client].done += 1;
-        let memory = state.clients[client].memory.entry(key).or_default();
+        script.done += 1;
+        let memory = script.memory.entry(key).or_default();
         let mut answered = Answered {
             key: usize::from(key),
             returned: None,
@@ -206,19 +208,21 @@ impl ClusterModel {
             _ => {}
         }
         if ends_session {
-            new_session(&mut state.clients[client]);
+            new_session(&mut script);
         }
-        self.forget(state, client);
+        self.forget(&mut script, client);
+        state.clients[client] = Sealed::new(script);
         Some(answered)
     }
 
     /// A client goes on without an answer, as a new session.
     pub(super) fn give_up(&self, state: &mut State, client: usize) {
-        let script = &mut state.clients[client];
-        script.waiting = None;
-        script.done += 1;
-        new_session(script);
-        self.forget(state, client);
+        state.clients[client].update(|script| {
+            script.waiting = None;
+            script.done += 1;
+            new_session(script);
+            self.forget(script, client);
+        });
     }
 
     /// The puts whose values or deletes the answer to a get shows; none if it answers no get.
@@ -236,9 +240,9 @@ impl ClusterModel {
     }
 
     /// Drops from a client's memory what no later step or judgement needs.
-    fn forget(&self, state: &mut State, client: usize) {
-        let next = usize::from(state.clients[client].done);
-        let memory = std::mem::take(&mut state.clients[client].memory);
+    fn forget(&self, script: &mut Client, client: usize) {
+        let next = usize::from(script.done);
+        let memory = std::mem::take(&mut script.memory);
         for (index, mut memory) in memory {
             let key = usize::from(index);
             let reads = self.plan().reads_later(client, next, key);
@@ -253,7 +257,7 @@ impl ClusterModel {
                 memory.read = Puts::default();
             }
             if memory != super::Memory::default() {
-                state.clients[client].memory.insert(index, memory);
+                script.memory.insert(index, memory);
             }
         }
     }

@@ -61,10 +61,10 @@ impl fmt::Display for Summary<'_> {
         let (reader, scripted) = state.clients.split_last().unzip();
         writeln!(f, "clients")?;
         for (index, client) in scripted.into_iter().flatten().enumerate() {
-            writeln!(f, "  c{index}: {client}")?;
+            writeln!(f, "  c{index}: {}", **client)?;
         }
-        if let Some(reader) = reader.filter(|reader| **reader != Client::default()) {
-            writeln!(f, "  final reader: {reader}")?;
+        if let Some(reader) = reader.filter(|reader| ***reader != Client::default()) {
+            writeln!(f, "  final reader: {}", **reader)?;
         }
         writeln!(f, "faults spent: {}", state.spent)?;
         write!(f, "acknowledged: {}", state.ghost.acknowledged)

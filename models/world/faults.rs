@@ -161,7 +161,7 @@ impl ClusterModel {
 
 /// The highest id of a session in which something was asked.
 fn latest_session(state: &State) -> ClientId {
-    let latest = |(client, script): (usize, &Client)| {
+    let latest = |(client, script): (usize, &Sealed<Client>)| {
         let has_asked = script.waiting.is_some() || script.done > script.session;
         let session = if has_asked { Some(script.session) } else { script.session.checked_sub(1) };
         session.map(|session| request_id(client, session, 0).client)

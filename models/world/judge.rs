@@ -11,6 +11,7 @@ use super::state::{Envelope, State};
 use crate::scenario::{Property, Versioning};
 use crate::seal::Sealed;
 use dynamo_protocol::store::{Record, RecordKey, Store};
+use smallvec::SmallVec;
 
 impl ClusterModel {
     /// Whether a put replaces everything, as under last-writer-wins.
@@ -178,7 +179,7 @@ impl ClusterModel {
 
     /// One dot never names two values, on disks or in flight.
     fn unique_dots(&self, state: &State) -> bool {
-        let mut named = Vec::new();
+        let mut named: SmallVec<[Option<usize>; 16]> = SmallVec::new();
         self.all_dots(state).all(|(dot, put)| {
             if named.len() <= dot {
                 named.resize(dot + 1, None);

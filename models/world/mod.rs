@@ -33,7 +33,9 @@ pub use ghost::{Ghost, Operation, Phase};
 pub use kind::Kind;
 pub use observe::Seen;
 pub use plan::{Plan, Puts, client_of, request_id};
-pub use state::{Client, Envelope, Host, Memory, Process, Spent, State, Violated, Waiting};
+pub use state::{
+    Client, Envelope, Host, Memory, Network, Nodes, Process, Spent, State, Violated, Waiting,
+};
 
 use crate::scenario::{self, Faults, Property, Scenario, Schedule};
 use crate::seal::Sealed;
@@ -48,6 +50,7 @@ use dynamo_protocol::store::{Record, RecordKey, Store};
 use dynamo_protocol::versions::{Epoch, Incarnation, Stamp, Versioning};
 use memo::{Event, Handled, Memo};
 use shown::Views;
+use smallvec::smallvec;
 use std::sync::Arc;
 
 /// A scenario, ready to be explored.
@@ -132,13 +135,13 @@ impl ClusterModel {
         let nodes = u64::from(self.scenario.cluster.nodes);
         State {
             nodes: (0..nodes).map(host).collect(),
-            network: Vec::new(),
-            clients: vec![Client::default(); self.plan.clients() + 1],
+            network: Network::new(),
+            clients: smallvec![Sealed::new(Client::default()); self.plan.clients() + 1],
             spent: Spent::default(),
             ghost: Ghost::new(self.plan.operations(), self.with_history),
             far_side: 0,
-            epochs: vec![0; nodes as usize],
-            ordered: vec![0; self.operators().len()],
+            epochs: smallvec![0; nodes as usize],
+            ordered: smallvec![0; self.operators().len()],
             violated: Violated::default(),
         }
     }

@@ -7,12 +7,13 @@
 
 use super::client::Answered;
 use super::ghost::Ghost;
-use super::state::{Client, Envelope, Host, Spent, State, Violated};
+use super::state::{Client, Network, Nodes, Spent, State, Violated};
 use super::{ClusterModel, request_id};
 use crate::scenario::Property;
 use crate::seal::Sealed;
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::{Answer, Request};
+use smallvec::{SmallVec, smallvec};
 
 /// What one client has seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,12 +33,7 @@ impl ClusterModel {
 
     /// The state that these nodes, messages and clients make up, with the judgement of every
     /// observable property asked. An answer that was ever wrong counts against it.
-    pub fn observed(
-        &self,
-        nodes: Vec<Sealed<Host>>,
-        mut network: Vec<Sealed<Envelope>>,
-        clients: &[Seen],
-    ) -> State {
+    pub fn observed(&self, nodes: Nodes, mut network: Network, clients: &[Seen]) -> State {
         network.sort();
         let mut state = self.blank(nodes, network);
         let mut violated = Violated::default();
@@ -64,7 +60,7 @@ impl ClusterModel {
     /// A client's next request after these answers; none when its script has ended.
     pub fn next_request(&self, client: usize, answers: &[Answer]) -> Option<Request> {
         self.plan().step(client, answers.len())?;
-        let mut state = self.blank(Vec::new(), Vec::new());
+        let mut state = self.blank(Nodes::new(), Network::new());
         for answer in answers {
             let step = usize::from(state.clients[client].done);
             self.replay_call(&mut state, client, step);
@@ -74,17 +70,17 @@ impl ClusterModel {
         Some(self.request(&state, client, answers.len()))
     }
 
-    fn blank(&self, nodes: Vec<Sealed<Host>>, network: Vec<Sealed<Envelope>>) -> State {
+    fn blank(&self, nodes: Nodes, network: Network) -> State {
         let count = nodes.len();
         State {
             nodes,
             network,
-            clients: vec![Client::default(); self.plan().clients() + 1],
+            clients: smallvec![Sealed::new(Client::default()); self.plan().clients() + 1],
             spent: Spent::default(),
             ghost: Ghost::new(self.plan().operations(), false),
             far_side: 0,
-            epochs: vec![0; count],
-            ordered: Vec::new(),
+            epochs: smallvec![0; count],
+            ordered: SmallVec::new(),
             violated: Violated::default(),
         }
     }

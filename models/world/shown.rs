@@ -9,6 +9,7 @@ use crate::seal::{Sealed, fingerprint};
 use dynamo_protocol::ids::Key;
 use dynamo_protocol::store::{Record, RecordKey};
 use dynamo_protocol::versions::Object;
+use smallvec::SmallVec;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,20 +98,20 @@ impl ClusterModel {
     pub(super) fn merged(&self, state: &State, key: usize, removed: u32) -> Puts {
         let left = state.nodes.iter().enumerate();
         let left = left.filter(|(node, host)| removed >> node & 1 == 0 && !is_outside(host));
-        let mut copies: Vec<Sealed<Object>> = Vec::new();
+        let mut copies: SmallVec<[Sealed<Object>; 8]> = SmallVec::new();
         for (_, host) in left {
             let shown = self.disk(host);
             let of_key = shown.copies.iter().filter(|copy| copy.key == key);
             copies.extend(of_key.map(|copy| copy.object.clone()));
         }
-        let same = |others: &Vec<Sealed<Object>>| *others == copies;
+        let same = |others: &Vec<Sealed<Object>>| **others == *copies;
         self.views.merged.answer(fingerprint(&copies), same, || {
             let merge = |merged: Object, object: &Sealed<Object>| merged.merge(object);
             let merged = copies
                 .split_first()
                 .map(|(first, others)| others.iter().fold((**first).clone(), merge));
             let held = merged.map_or(Puts::default(), |object| self.puts_in(&object));
-            (copies.clone(), held)
+            (copies.to_vec(), held)
         })
     }
 

@@ -11,19 +11,21 @@ use dynamo_protocol::membership::View;
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::versions::Context;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One state of the cluster model. Every part is canonical: two states that can only do the same
-/// and are judged the same should be equal, and unequal ones never merge.
+/// and are judged the same should be equal, and unequal ones never merge. Most are made only to find
+/// that they were seen before, so a copy should cost next to nothing.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct State {
     /// The nodes, n0 first.
-    pub nodes: Vec<Sealed<Host>>,
+    pub nodes: Nodes,
     /// The messages in flight, a set, in order.
-    pub network: Vec<Sealed<Envelope>>,
+    pub network: Network,
     /// The clients, then the one that makes the final free read.
-    pub clients: Vec<Client>,
+    pub clients: SmallVec<[Sealed<Client>; 4]>,
     /// The faults spent so far.
     pub spent: Spent,
     /// What truly happened.
@@ -32,13 +34,19 @@ pub struct State {
     /// all hear each other.
     pub far_side: u8,
     /// How many epochs each node has taken; the next one gets this number.
-    pub epochs: Vec<u8>,
+    pub epochs: SmallVec<[u8; 8]>,
     /// How many of its orders each operator has given.
-    pub ordered: Vec<u8>,
+    pub ordered: SmallVec<[u8; 8]>,
     /// The properties that are false at this state. Those about an answer speak of the answer, if
     /// any, that the step into this state gave.
     pub violated: Violated,
 }
+
+/// Hosts, n0 first.
+pub type Nodes = SmallVec<[Sealed<Host>; 4]>;
+
+/// Messages, in order.
+pub type Network = SmallVec<[Sealed<Envelope>; 8]>;
 
 /// A node and its timers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -241,7 +249,9 @@ impl State {
 
     /// Changes some of the messages in flight.
     fn relabel(&mut self, which: impl Fn(&Envelope) -> bool, change: impl Fn(&mut Envelope)) {
-        let changed: Vec<_> = self.network.extract_if(.., |sealed| which(sealed)).collect();
+        let network = std::mem::take(&mut self.network).into_iter();
+        let (changed, same): (Network, Network) = network.partition(|sealed| which(sealed));
+        self.network = same;
         for sealed in changed {
             let mut envelope = (*sealed).clone();
             change(&mut envelope);
