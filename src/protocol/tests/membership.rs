@@ -202,6 +202,14 @@ fn a_change_goes_through_its_stages_to_its_end() {
     let views = [founding.view(), moving.view(), reading.view(), moved.view()];
     assert!(views.windows(2).all(|pair| pair[0].is_before(&pair[1])));
     assert!(!views.iter().any(|view| view.is_before(view)));
+    let [old, new] = [founding.current(), &next].map(LayoutHash::of_layout);
+    let texts = [
+        format!("layout 0 {old}"),
+        format!("layout 0, moving to {new}"),
+        format!("layout 0, reading from {new}"),
+        format!("layout 1 {new}"),
+    ];
+    assert_eq!(views.map(|view| view.to_string()), texts);
     let digests: BTreeSet<_> =
         [&founding, &proposed, &moving, &reading, &moved].map(Membership::digest).into();
     assert_eq!(digests.len(), 5);

@@ -432,3 +432,11 @@ fn clocked_objects_that_no_history_makes_are_not_admitted() {
     assert!(!admitted(&[(0, 1), (0, 2)]), "one is an ancestor of the other");
     assert!(!admitted(&[(1, 1), (0, 2)]), "out of order");
 }
+
+#[test]
+fn what_holds_no_version_says_so() {
+    let empty = |versioning: Versioning| versioning.empty_object().to_string();
+    assert_eq!(empty(Versioning::Dotted), "nothing {}");
+    assert_eq!(empty(Versioning::VectorClock { limit: None }), "nothing");
+    assert_eq!(empty(Versioning::LastWriterWins), "nothing");
+}

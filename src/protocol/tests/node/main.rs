@@ -10,6 +10,7 @@ mod cluster;
 mod commands;
 mod durability;
 mod epochs;
+mod exchange;
 mod forward;
 mod get;
 mod handoff;
