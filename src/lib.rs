@@ -1,5 +1,7 @@
 //! One Dynamo: checked exhaustively, simulated, and run over UDP.
 
+#[cfg(feature = "pbs")]
+pub mod analysis;
 #[cfg(feature = "node")]
 pub mod client;
 #[cfg(feature = "node")]

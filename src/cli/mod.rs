@@ -22,6 +22,8 @@ mod kept;
 mod museum;
 #[cfg(feature = "node")]
 mod node;
+#[cfg(feature = "pbs")]
+mod pbs;
 #[cfg(feature = "node")]
 mod put;
 #[cfg(feature = "node")]
@@ -43,7 +45,7 @@ use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
-#[cfg(feature = "check")]
+#[cfg(any(feature = "check", feature = "pbs"))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Dynamo, written once: checked exhaustively, explored in the browser, run over UDP.
@@ -95,6 +97,9 @@ enum Verb {
     /// Write down what the checker finds, as a page and as tables
     #[cfg(feature = "museum")]
     Report(report::ReportArgs),
+    /// Tell how stale reads are, and how long reads and writes take, by simulated races
+    #[cfg(feature = "pbs")]
+    Pbs(pbs::PbsArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
     /// Show the shortest counterexample of a property, step by step
@@ -132,6 +137,8 @@ impl Cli {
             Verb::Museum(args) => museum::run(args),
             #[cfg(feature = "museum")]
             Verb::Report(args) => report::run(args),
+            #[cfg(feature = "pbs")]
+            Verb::Pbs(args) => pbs::run(args),
             Verb::Ring(args) => ring::run(args),
             #[cfg(feature = "check")]
             Verb::Trace(args) => trace::run(args),
@@ -139,17 +146,17 @@ impl Cli {
     }
 }
 
-#[cfg(feature = "check")]
+#[cfg(any(feature = "check", feature = "pbs"))]
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on Ctrl-C does not end the process, but long work that asks [`is_interrupted`].
-#[cfg(feature = "check")]
+#[cfg(any(feature = "check", feature = "pbs"))]
 fn heed_interruptions() -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?)
 }
 
 /// Whether Ctrl-C was pressed.
-#[cfg(feature = "check")]
+#[cfg(any(feature = "check", feature = "pbs"))]
 fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }

@@ -1,0 +1,140 @@
+//! Delays by name, by rates, or from a file.
+
+use anyhow::{Context as _, anyhow, bail};
+use dynamo::analysis::pbs::{Delay, Legs, NAMES};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Most measured values in one file.
+const MAX_VALUES: usize = 10_000_000;
+
+/// The delays that `--distribution` means.
+///
+/// # Errors
+/// In one sentence: an unknown name, bad rates, or a file that cannot be read or understood.
+pub(super) fn legs(name: &str) -> anyhow::Result<Legs> {
+    if let Some(legs) = Legs::named(name) {
+        return Ok(legs);
+    }
+    if let Some(rates) = name.strip_prefix("exponential:") {
+        return exponential(rates).with_context(|| {
+            format!("{name:?} gives no delays; use two rates, as in exponential:0.1:1")
+        });
+    }
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return from_file(path);
+    }
+    let known = NAMES.join(", ");
+    let nearest = NAMES
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), known), known))
+        .filter(|(edits, known)| *edits <= known.len().max(name.len()) / 3)
+        .min_by_key(|(edits, _)| *edits);
+    match nearest {
+        Some((_, nearest)) => {
+            bail!("the distribution {name:?} is unknown; did you mean {nearest}?")
+        }
+        None => bail!(
+            "the distribution {name:?} is unknown; use {known}, exponential:RATE:RATE or a file \
+             that ends in .toml"
+        ),
+    }
+}
+
+fn exponential(rates: &str) -> anyhow::Result<Legs> {
+    let (w, ars) = rates.split_once(':').ok_or_else(|| anyhow!("there is one rate"))?;
+    let rate = |text: &str| text.parse().map_err(|_| anyhow!("{text:?} is no number"));
+    Ok(Legs::of(Delay::Exponential(rate(w)?), Delay::Exponential(rate(ars)?))?)
+}
+
+/// A file of delays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    w: Spec,
+    a: Spec,
+    r: Spec,
+    s: Spec,
+    remote: Option<f64>,
+}
+
+/// A delay as a file has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum Spec {
+    Constant(f64),
+    Uniform { low: f64, high: f64 },
+    Normal { mean: f64, deviation: f64 },
+    Exponential { rate: f64 },
+    Pareto { scale: f64, shape: f64 },
+    Mixture(Vec<Part>),
+    Shifted { by: f64, of: Box<Spec> },
+    Empirical(PathBuf),
+}
+
+/// One part of a mixture.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    weight: f64,
+    of: Spec,
+}
+
+impl Spec {
+    /// The delay; files of measured values are found from `folder`.
+    fn delay(self, folder: &Path) -> anyhow::Result<Delay> {
+        Ok(match self {
+            Spec::Constant(ms) => Delay::Constant(ms),
+            Spec::Uniform { low, high } => Delay::Uniform(low, high),
+            Spec::Normal { mean, deviation } => Delay::Normal(mean, deviation),
+            Spec::Exponential { rate } => Delay::Exponential(rate),
+            Spec::Pareto { scale, shape } => Delay::Pareto(scale, shape),
+            Spec::Mixture(parts) => {
+                let part = |Part { weight, of }| Ok((weight, of.delay(folder)?));
+                Delay::Mixture(parts.into_iter().map(part).collect::<anyhow::Result<_>>()?)
+            }
+            Spec::Shifted { by, of } => Delay::Shifted(by, of.delay(folder)?.into()),
+            Spec::Empirical(file) => Delay::Empirical(measured(&folder.join(file))?.into()),
+        })
+    }
+}
+
+fn from_file(path: &Path) -> anyhow::Result<Legs> {
+    let text = read(path)?;
+    let file: File = toml::from_str(&text).map_err(|error| {
+        let before = error.span().map_or("", |span| &text[..span.start.min(text.len())]);
+        let line = before.matches('\n').count() + 1;
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        anyhow!("{}, line {line}: {message}", path.display())
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let [w, a, r, s] = [file.w, file.a, file.r, file.s].map(|spec| spec.delay(folder));
+    Legs::new(w?, a?, r?, s?, file.remote).with_context(|| path.display().to_string())
+}
+
+/// The milliseconds in a file, one number a line; empty lines are passed over.
+fn measured(path: &Path) -> anyhow::Result<Vec<f64>> {
+    let text = read(path)?;
+    let mut values = Vec::new();
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        if line.is_empty() {
+            continue;
+        }
+        match line.parse() {
+            Ok(value) if (0.0..f64::INFINITY).contains(&value) => values.push(value),
+            _ => bail!(
+                "{}, line {number}: {line:?} is no delay; use milliseconds, 0 or more",
+                path.display()
+            ),
+        }
+    }
+    if values.is_empty() || values.len() > MAX_VALUES {
+        bail!("{} has {} delays; use 1 to {MAX_VALUES}", path.display(), values.len());
+    }
+    Ok(values)
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
