@@ -1,4 +1,4 @@
-//! `dynamo museum` and `dynamo report` as a user runs them.
+//! `dynamo museum` as a user runs it.
 #![cfg(feature = "museum")]
 
 use std::process::{Command, Output};
@@ -59,25 +59,4 @@ fn what_is_not_there_is_named() {
     let file = "models/museum/d1-hint-forgotten-on-send.toml";
     let belongs = complaint(&dynamo(&["check", file]));
     assert!(belongs.contains("it belongs in a file of models/museum/"), "{belongs}");
-}
-
-#[test]
-fn the_report_is_one_page_that_needs_no_network() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = folder.path().join("kept");
-    let written = folder.path().join("out");
-    let [kept, out] = [&kept, &written].map(|path| path.to_str().unwrap());
-    // What is too long for a test is cut short, and said to be.
-    let report = dynamo(&["report", "--out", out, "--resume", kept, "--timeout", "1s"]);
-    assert!(matches!(report.status.code(), Some(0 | 2)), "{report:?}");
-    let page = std::fs::read_to_string(written.join("index.html")).unwrap();
-    assert!(page.contains("<details id=\"museum-D4\">"));
-    assert!(page.contains(
-        "Point of no return: after step 5 every run to the end without further faults violates it."
-    ));
-    assert!(!page.contains("src=\"http") && !page.contains("href=\"http"));
-    let table = std::fs::read_to_string(written.join("museum.md")).unwrap();
-    assert!(table.contains("| D4  | What comes in takes the place"), "{table}");
-    let nowhere = complaint(&dynamo(&["report", "--out", "/dev/null/x"]));
-    assert!(nowhere.contains("cannot make /dev/null/x"), "{nowhere}");
 }

@@ -32,12 +32,35 @@ text{font:12px 'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#222}\
 .m{stroke:#1a5fb4;fill:none}.call{stroke:#222;fill:none}.answer{stroke:#222;stroke-dasharray:5 3;fill:none}\
 .fault{stroke:#c01c28;fill:none}.lost{stroke:#888;fill:none}.open{stroke:#9bb;stroke-dasharray:2 3;fill:none}\
 .cross{stroke:#c01c28;stroke-width:2.5;fill:none}.clock{stroke:#8a5a00;fill:#fff6dd}\
+.no-return{stroke:#e66100;stroke-width:2;stroke-dasharray:8 3}text.no-return{stroke:none;fill:#a04000}\
 .bad{fill:#c01c28;font-weight:bold}.box{fill:#eef;stroke:#557}.client{fill:#f4f4f4;stroke:#777}";
 
 /// The trace as an SVG document, whatever it ends in.
 pub fn diagram(trace: &Trace) -> String {
+    draw(trace, None, &definitions())
+}
+
+/// The same for a page that has the [`definitions`], with a line below the step, counted from 1, that
+/// is the point of no return.
+pub fn inline(trace: &Trace, no_return: Option<usize>) -> String {
+    draw(trace, no_return, "")
+}
+
+/// The styles and the heads of arrows that all diagrams share.
+pub fn definitions() -> String {
+    let heads = [("m", "#1a5fb4"), ("call", "#222"), ("fault", "#c01c28")].map(|(id, color)| {
+        format!(
+            "<marker id=\"head-{id}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" \
+             markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\
+             <path d=\"M0 1L10 5L0 9z\" fill=\"{color}\" stroke=\"none\"/></marker>\n"
+        )
+    });
+    format!("<style>{STYLE}</style>\n{}", heads.concat())
+}
+
+fn draw(trace: &Trace, no_return: Option<usize>, definitions: &str) -> String {
     let mut picture = Picture::new(trace);
-    picture.frame();
+    picture.frame(definitions);
     picture.lifelines();
     for flight in &trace.flights {
         picture.flight(flight);
@@ -45,6 +68,10 @@ pub fn diagram(trace: &Trace) -> String {
     for (place, step) in trace.steps.iter().enumerate() {
         picture.marks(place, step);
         picture.words(place, step);
+    }
+    // The end is marked anyway.
+    if let Some(step) = no_return.filter(|&step| step < trace.steps.len()) {
+        picture.no_return(step);
     }
     picture.ending();
     picture.out.push_str("</svg>\n");
@@ -107,24 +134,16 @@ impl<'t> Picture<'t> {
         self.rows[self.rows.len() - 1]
     }
 
-    fn frame(&mut self) {
+    fn frame(&mut self, definitions: &str) {
         let height = self.end_y() + 24.0 + LINE * 1.3 * self.ending.len() as f64 + MARGIN;
         let (width, title) = (self.width, escaped(&self.trace.model.scenario().title));
         let _ = write!(
             self.out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width:.0}\" \
              height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">\n\
-             <title>{title}</title>\n<style>{STYLE}</style>\n\
+             <title>{title}</title>\n{definitions}\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
         );
-        for (id, color) in [("m", "#1a5fb4"), ("call", "#222"), ("fault", "#c01c28")] {
-            let _ = writeln!(
-                self.out,
-                "<marker id=\"head-{id}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" \
-                 markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\
-                 <path d=\"M0 1L10 5L0 9z\" fill=\"{color}\" stroke=\"none\"/></marker>"
-            );
-        }
         let title = self.trace.model.scenario().title.clone();
         self.text("title", MARGIN, 22.0, "start", &title);
         let subtitle = subtitle(self.trace);
@@ -243,6 +262,12 @@ impl<'t> Picture<'t> {
             let class = if note.starts_with("now false") { "bad" } else { "small" };
             self.text(class, x + 4.0 * CHAR, y, "start", &note);
         }
+    }
+
+    fn no_return(&mut self, step: usize) {
+        let (y, right) = (self.rows[step] - RISE, self.width - MARGIN);
+        self.line("no-return", (MARGIN, y), (right, y), None);
+        self.text("no-return", right, y - 3.0, "end", "point of no return");
     }
 
     fn ending(&mut self) {

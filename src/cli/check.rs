@@ -1,6 +1,6 @@
 //! `dynamo check`: scenarios in, verdicts out.
 
-mod coverage;
+pub(super) mod coverage;
 pub(super) mod progress;
 pub(super) mod question;
 pub(super) mod text;
@@ -22,9 +22,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Where the default suite is, from the project's root.
-const DEFAULT_SUITE: &str = "models/scenarios";
+pub(super) const DEFAULT_SUITE: &str = "models/scenarios";
 
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(after_help = "\
 Examples:
   dynamo check                                    the default suite, models/scenarios/
@@ -74,9 +74,10 @@ pub(crate) struct CheckArgs {
 }
 
 /// Who explores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Engine {
     /// Ours: breadth-first, shortest counterexamples
+    #[default]
     Dynamo,
     /// Stateright's breadth-first checker, one thread a scenario
     StaterightBfs,
@@ -121,10 +122,13 @@ impl Engine {
 }
 
 /// A scenario and what to call it.
-struct Named {
-    name: String,
-    scenario: Scenario,
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) scenario: Scenario,
 }
+
+/// A scenario and what was found.
+pub(super) type Checked<'a> = (&'a Named, Report);
 
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     args.refuse_what_stateright_has_not()?;
@@ -147,7 +151,7 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(exit_code(&reports, reports.len() == scenarios.len()))
 }
 
-fn exit_code(reports: &[(&Named, Report)], complete: bool) -> ExitCode {
+fn exit_code(reports: &[Checked], complete: bool) -> ExitCode {
     let worst = reports.iter().map(|(_, report)| report.outcome()).max();
     match worst {
         Some(Outcome::Different) => 1.into(),
@@ -158,10 +162,10 @@ fn exit_code(reports: &[(&Named, Report)], complete: bool) -> ExitCode {
 
 /// Checks scenarios, several at a time; the reports come in the order of the scenarios. After an
 /// interruption those that were not begun are left out.
-fn check_all<'a>(
+pub(super) fn check_all<'a>(
     scenarios: &'a [Named],
     args: &CheckArgs,
-) -> anyhow::Result<Vec<(&'a Named, Report)>> {
+) -> anyhow::Result<Vec<Checked<'a>>> {
     let cores = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = args.threads.unwrap_or_else(cores).get();
     let jobs = args.jobs.map_or(threads, usize::from).clamp(1, scenarios.len().max(1));
@@ -221,6 +225,13 @@ fn take<'a>(
 }
 
 impl CheckArgs {
+    /// The scenarios at a path, under limits of states and time.
+    #[cfg(feature = "museum")]
+    pub(super) fn of(path: PathBuf, limits: Limits) -> CheckArgs {
+        let Limits { states: max_states, time: timeout, .. } = limits;
+        CheckArgs { paths: vec![path], max_states, timeout, ..CheckArgs::default() }
+    }
+
     fn refuse_what_stateright_has_not(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.engine == Engine::Dynamo || self.max_memory.is_none(),
@@ -237,7 +248,7 @@ impl CheckArgs {
     }
 
     /// The scenarios that the command line names.
-    fn scenarios(&self) -> anyhow::Result<Vec<Named>> {
+    pub(super) fn scenarios(&self) -> anyhow::Result<Vec<Named>> {
         if let Some(scenario) = self.question.scenario()? {
             return Ok(vec![Named { name: scenario.title.clone(), scenario }]);
         }

@@ -59,13 +59,7 @@ pub(super) struct Kept<R> {
 impl<R: Finding> Kept<R> {
     /// What a file holds; nothing if there is none yet. So many pieces of work are to be done.
     pub(super) fn open(path: Option<&Path>, pieces: usize) -> Result<Kept<R>> {
-        let read = |path: &Path| match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            read => read.with_context(|| format!("cannot read {}", path.display())),
-        };
-        let text = path.map_or(Ok(String::new()), read)?;
-        // A line that was cut off is found again.
-        let records = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let records = path.filter(|path| path.exists()).map_or(Ok(Vec::new()), read)?;
         Ok(Kept { path: path.map(PathBuf::from), records, meters: Meters::new(pieces) })
     }
 
@@ -105,6 +99,13 @@ impl<R: Finding> Kept<R> {
         self.records.push(record.clone());
         Ok(())
     }
+}
+
+/// The findings of a file. A line that was cut off is found again.
+pub(super) fn read<R: Finding>(path: &Path) -> Result<Vec<R>> {
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 fn line(record: &impl Serialize) -> Result<String> {

@@ -1,26 +1,35 @@
 //! `dynamo report`: what the checker finds, written down.
 
+mod museum;
+mod plot;
+mod suite;
+
 use super::check::question::duration;
-use super::{heed_interruptions, is_interrupted, museum};
+use super::check::{CheckArgs, DEFAULT_SUITE, check_all};
+use super::{heed_interruptions, is_interrupted, theorems};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use dynamo::report::{Figure, Page, Part, commit, machine};
+use dynamo::report::{Page, Part, commit, machine};
 use dynamo_models::explore::Limits;
-use dynamo_models::museum::LEFT_OUT;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use suite::Suite;
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  dynamo report --out /tmp/reports                  all parts
-  dynamo report --out reports --resume target/kept  keep what is found, and go on from it
+  dynamo report --out /tmp/reports                  all parts, some minutes
+  dynamo report --out reports --resume target/kept  keep what the museum shows, and go on from it
+  dynamo theorems --resume theorems.jsonl           takes long, so that the report does not do it,
+  dynamo report --out reports --theorems theorems.jsonl    but shows the rows that are kept
   dynamo report museum --out /tmp/reports           one part
+  dynamo report suite --scenarios FOLDER --out /tmp/reports    other scenarios
 
-Writes into the folder: index.html, one page with every table and every counterexample, readable
-without a network; and museum.md, the same tables for readers of the repository. Exit
-codes: 0 everything is written, 2 a limit or Ctrl-C came first, 64 bad usage or input.")]
+Writes into the folder: index.html, one page with every table, plots, and every counterexample,
+readable without a network; and museum.md, suite.md and coverage.md, the same tables for readers of
+the repository. Theorems are on the page only. Exit codes: 0 everything is written, 2 a limit or
+Ctrl-C came first, 64 bad usage or input.")]
 pub(crate) struct ReportArgs {
     /// Parts [default: all]
     #[arg(value_enum, value_name = "PART")]
@@ -28,9 +37,18 @@ pub(crate) struct ReportArgs {
     /// The folder to write to; it is made if there is none
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Keep what is found in files of this folder, and do not look for it again
+    /// Keep what the museum shows in a file of this folder, and do not look for it again
     #[arg(long, value_name = "FOLDER")]
     resume: Option<PathBuf>,
+    /// The scenarios of the suite: a folder, or one file
+    #[arg(long, value_name = "FOLDER|FILE", default_value = DEFAULT_SUITE)]
+    scenarios: PathBuf,
+    /// The rows of the theorem table that `dynamo theorems --resume FILE` has kept
+    #[arg(long, value_name = "FILE")]
+    theorems: Option<PathBuf>,
+    /// Stop one exploration at this many unique states
+    #[arg(long, value_name = "N")]
+    max_states: Option<u64>,
     /// Stop one exploration after this time, as in 30s, 5m or 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
@@ -38,8 +56,20 @@ pub(crate) struct ReportArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PartName {
+    /// What configurations promise, as far as it is kept
+    Theorems,
     /// Known bugs of the family
     Museum,
+    /// Verdicts on the scenarios
+    Suite,
+    /// Which kinds of action the suite takes, and which it does not
+    Coverage,
+}
+
+/// A part, and whether no limit cut it short.
+struct Done {
+    part: Part,
+    is_whole: bool,
 }
 
 pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
@@ -49,27 +79,64 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
         std::fs::create_dir_all(folder).with_context(failed)?;
     }
     let started = Instant::now();
-    let parts = match args.parts.is_empty() {
-        true => PartName::value_variants().to_vec(),
-        false => args.parts.clone(),
+    let Some(done) = parts(&args)? else {
+        eprintln!("interrupted: nothing is written");
+        return Ok(2.into());
     };
-    let mut page = Page { title: "Dynamo, checked".into(), ..Page::default() };
-    let mut is_complete = true;
-    for name in parts {
-        let ((part, is_whole), file) = match name {
-            PartName::Museum => (museum_part(&args)?, "museum.md"),
-        };
-        is_complete &= is_whole;
-        if is_interrupted() {
-            eprintln!("interrupted: nothing is written");
-            return Ok(2.into());
+    let made = made(started);
+    for (name, Done { part, .. }) in &done {
+        if let Some(file) = name.file() {
+            write(&args.out, file, &part.markdown(&made))?;
         }
-        write(&args.out, file, &part.markdown(&made(started)))?;
-        page.parts.push(part);
     }
-    page.made = made(started);
+    let is_whole = done.iter().all(|(_, done)| done.is_whole);
+    let parts = done.into_iter().map(|(_, done)| done.part).collect();
+    let page = Page { title: "Dynamo, checked".into(), made, parts };
     write(&args.out, "index.html", &page.html())?;
-    Ok(if is_complete { ExitCode::SUCCESS } else { 2.into() })
+    Ok(if is_whole { ExitCode::SUCCESS } else { 2.into() })
+}
+
+/// The parts that are asked for; none after an interruption.
+fn parts(args: &ReportArgs) -> anyhow::Result<Option<Vec<(PartName, Done)>>> {
+    let names = match args.parts.is_empty() {
+        true => PartName::value_variants(),
+        false => &args.parts,
+    };
+    let checks = CheckArgs::of(args.scenarios.clone(), args.limits());
+    let scenarios = match names.iter().any(|name| name.is_of_the_suite()) {
+        true => checks.scenarios()?,
+        false => Vec::new(),
+    };
+    let suite = Suite { path: &args.scenarios, reports: check_all(&scenarios, &checks)? };
+    let mut done = Vec::new();
+    for &name in names {
+        if is_interrupted() {
+            break;
+        }
+        let part = match name {
+            PartName::Theorems => theorems_part(args.theorems.as_deref())?,
+            PartName::Museum => museum::part(args)?,
+            PartName::Suite => suite.verdicts()?,
+            PartName::Coverage => suite.coverage(),
+        };
+        done.push((name, part));
+    }
+    Ok((!is_interrupted()).then_some(done))
+}
+
+/// The theorems that are kept: to find them takes too long.
+fn theorems_part(kept: Option<&Path>) -> anyhow::Result<Done> {
+    let mut part =
+        Part { title: "Theorems: what configurations promise".into(), ..Part::default() };
+    match kept {
+        Some(path) => (part.sheet, part.after) = theorems::known(path)?,
+        None => part.before.push(
+            "Not part of this page. `dynamo theorems --resume FILE` finds them, row after row, and \
+             `dynamo report --theorems FILE` shows the rows that are found."
+                .into(),
+        ),
+    }
+    Ok(Done { part, is_whole: true })
 }
 
 /// By what, of what, where, in which time.
@@ -84,36 +151,26 @@ fn write(folder: &Path, file: &str, text: &str) -> anyhow::Result<()> {
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The museum, and whether no limit cut it short.
-fn museum_part(args: &ReportArgs) -> anyhow::Result<(Part, bool)> {
-    let asked = museum::asked(&[])?;
-    let limits = Limits { time: args.timeout, ..Limits::default() };
-    let kept = args.resume.as_ref().map(|folder| folder.join("museum.jsonl"));
-    let mut each = |_: &museum::Record| Ok(());
-    let records = museum::gather(&asked, limits, kept.as_deref(), &mut each)?;
-    let mut part = Part {
-        title: "The museum: known bugs of the Dynamo family".into(),
-        before: vec![museum::ABOUT.into()],
-        sheet: museum::sheet(&records),
-        after: vec![museum::legend(&records)],
-        ..Part::default()
-    };
-    for (row, record) in records.iter().enumerate() {
-        if let Some(case) = &record.case {
-            part.after.push(format!("{}: {case}.", record.bug));
-        }
-        let Some(trace) = record.trace() else { continue };
-        let (id, title) = (format!("museum-{}", record.bug), &record.title);
-        let command = format!("dynamo museum {} --trace", record.bug);
-        let heading = format!("{} {title}", record.bug);
-        let about = format!("Source: {}.", record.source);
-        part.figures.push(Figure::new(id.clone(), heading, about, command, &trace));
-        part.links.push((row, LENGTH, id));
+impl ReportArgs {
+    /// Of each exploration.
+    fn limits(&self) -> Limits {
+        Limits { states: self.max_states, time: self.timeout, ..Limits::default() }
     }
-    let left_out = LEFT_OUT.iter().map(|(bug, why)| format!("{bug} is left out: {why}."));
-    part.after.extend(left_out);
-    Ok((part, !records.iter().any(museum::Record::is_inconclusive)))
 }
 
-/// The column of [`museum::sheet`] that leads to the counterexample.
-const LENGTH: usize = 4;
+impl PartName {
+    /// Its tables, for readers of the repository; those of the theorems are written by hand.
+    fn file(self) -> Option<&'static str> {
+        match self {
+            PartName::Theorems => None,
+            PartName::Museum => Some("museum.md"),
+            PartName::Suite => Some("suite.md"),
+            PartName::Coverage => Some("coverage.md"),
+        }
+    }
+
+    /// Whether the scenarios have to be checked for it.
+    fn is_of_the_suite(self) -> bool {
+        matches!(self, PartName::Suite | PartName::Coverage)
+    }
+}

@@ -89,6 +89,30 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     Ok(if is_complete { ExitCode::SUCCESS } else { 2.into() })
 }
 
+/// The usual table as far as a file of kept rows has it, and what to read with it. Rows that other
+/// sources found are not shown.
+#[cfg(feature = "museum")]
+pub(super) fn known(path: &std::path::Path) -> anyhow::Result<(Sheet, Vec<String>)> {
+    let (gets, reductions, limits) = (Gets::Two, Switch::On, Limits::default());
+    let question = Effort { most: 1, gets, reductions, limits };
+    let kept: Vec<Record> = super::kept::read(path)?;
+    let best = |configuration: Configuration| {
+        let fewer = (0..=question.most).map(|most| Effort { most, ..question });
+        let keys: Vec<String> = fewer.map(|question| key(&configuration, &question)).collect();
+        kept.iter().filter(|record| keys.contains(&record.key)).max_by_key(|one| one.explored())
+    };
+    let records: Vec<Record> = required().filter_map(best).cloned().collect();
+    let count = format!(
+        "{} of {} configurations; what the file holds of other sources, or of other questions, is not \
+         shown.",
+        records.len(),
+        required().count()
+    );
+    let legend = legend(&records, &question);
+    let lines = legend.lines().map(String::from).chain([count]).collect();
+    Ok((sheet(&records, question.most), lines))
+}
+
 /// One line a configuration.
 fn sheet(records: &[Record], faults: u8) -> Sheet {
     let columns = PROPERTIES.iter().map(|&property| column(property));
@@ -98,7 +122,7 @@ fn sheet(records: &[Record], faults: u8) -> Sheet {
         let counts = [record.states.to_string(), format!("{:.1}", record.seconds)];
         [record.configuration.clone()].into_iter().chain(cells).chain(counts).collect()
     };
-    Sheet { head: head.collect(), rows: records.iter().map(row).collect(), numbers_from: None }
+    Sheet { head: head.collect(), rows: records.iter().map(row).collect(), numbers: 0..0 }
 }
 
 /// What the cells mean.

@@ -10,8 +10,8 @@ pub struct Figure {
     pub id: String,
     /// One line.
     pub title: String,
-    /// What to read with it: the source of a bug, the bounds of a world.
-    pub about: String,
+    /// What to read with it, a line each: the source of a bug, the bounds of a world.
+    pub about: Vec<String>,
     /// The command that shows it.
     pub command: String,
     /// What the world is.
@@ -26,20 +26,27 @@ pub struct Figure {
 
 impl Figure {
     /// Of a trace.
-    pub fn new(id: String, title: String, about: String, command: String, trace: &Trace) -> Figure {
+    pub fn new(
+        id: String,
+        title: String,
+        about: Vec<String>,
+        command: String,
+        trace: &Trace,
+    ) -> Figure {
         let events = |step: &dynamo_models::trace::Step| {
             step.events.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         let property = trace.property.map(|p| format!("{p}: {}", p.meaning()));
+        let no_return = trace.point_of_no_return();
         Figure {
             id,
             title,
             about,
             command,
             world: property.into_iter().chain([trace.length().to_string()]).collect(),
-            diagram: svg::diagram(trace),
+            diagram: svg::inline(trace, no_return),
             steps: trace.steps.iter().map(|step| (step.text.clone(), events(step))).collect(),
-            no_return: trace.point_of_no_return(),
+            no_return,
             ending: trace.summary(),
         }
     }
@@ -64,7 +71,7 @@ impl Figure {
         html! {
             details id=(self.id) {
                 summary { (self.title) }
-                p { (self.about) }
+                @for line in &self.about { p { (line) } }
                 @for line in &self.world { p.world { (line) } }
                 p { "Repeat it: " code { (self.command) } }
                 div.picture { (PreEscaped(&self.diagram)) }

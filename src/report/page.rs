@@ -1,6 +1,7 @@
 //! One page with everything, readable without a network.
 
 use super::{Figure, Sheet};
+use dynamo_models::trace::svg;
 use maud::{DOCTYPE, PreEscaped, html};
 
 /// A page.
@@ -25,6 +26,8 @@ pub struct Part {
     pub sheet: Sheet,
     /// Which cells lead to which figure: row, column, and the figure's anchor.
     pub links: Vec<(usize, usize, String)>,
+    /// Plots, as SVG: each with what it shows.
+    pub plots: Vec<(String, String)>,
     /// After the table, one paragraph each.
     pub after: Vec<String>,
     /// The counterexamples.
@@ -38,7 +41,8 @@ td,th{padding:2px 8px;border-bottom:1px solid #ddd;text-align:left;vertical-alig
 th{position:sticky;top:0;background:#fff}td.n{text-align:right;font-variant-numeric:tabular-nums}\
 tbody tr:hover{background:#f4f6fb}.made,.world{color:#666}code,pre{background:#f4f4f4;padding:1px 4px}\
 details{margin:.4em 0;border-left:3px solid #dde;padding-left:.8em}summary{cursor:pointer}\
-.picture{overflow-x:auto}li.no-return{background:#fff0d8}.point{font-weight:bold}\
+.picture,.plot{overflow-x:auto}.plot text{font:12px system-ui,sans-serif;fill:#222}figure{margin:1em 0}\
+li.no-return{background:#fff0d8}.point{font-weight:bold}\
 ol>li{font-family:monospace;white-space:pre-wrap}ol ul{color:#555}";
 
 /// Opens what a link leads to, and all when the page is printed.
@@ -60,6 +64,7 @@ impl Page {
                     style { (PreEscaped(STYLE)) }
                 }
                 body {
+                    svg width="0" height="0" { (PreEscaped(svg::definitions())) }
                     h1 { (self.title) }
                     p.made { (self.made) }
                     ul { @for (place, part) in self.parts.iter().enumerate() {
@@ -68,8 +73,13 @@ impl Page {
                     @for (place, part) in self.parts.iter().enumerate() {
                         h2 id={ "part-" (place) } { (part.title) }
                         @for text in &part.before { p { (text) } }
-                        (part.sheet.html(&|row, column| part.link(row, column)))
+                        @if !part.sheet.rows.is_empty() {
+                            (part.sheet.html(&|row, column| part.link(row, column)))
+                        }
                         @for text in &part.after { p { (text) } }
+                        @for (caption, plot) in &part.plots {
+                            figure { figcaption { (caption) } div.plot { (PreEscaped(plot)) } }
+                        }
                         @if !part.figures.is_empty() {
                             h3 { "Counterexamples" }
                             @for figure in &part.figures { (figure.html()) }
@@ -89,7 +99,7 @@ impl Part {
         self.links.iter().find(is_it).map(|(_, _, id)| id.clone())
     }
 
-    /// The same for a file of reports/: what the page shows but for the counterexamples.
+    /// The same for a file of reports/: what the page shows but for plots and counterexamples.
     pub fn markdown(&self, made: &str) -> String {
         let paragraphs = |texts: &[String]| texts.iter().map(|t| format!("{t}\n\n")).collect();
         let (before, after): (String, String) = (paragraphs(&self.before), paragraphs(&self.after));

@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use maud::{Markup, html};
+use std::ops::Range;
 
 /// A table of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,33 +11,39 @@ pub struct Sheet {
     pub head: Vec<&'static str>,
     /// As many cells in each as there are columns.
     pub rows: Vec<Vec<String>>,
-    /// The columns from this one on stand at the right, if any.
-    pub numbers_from: Option<usize>,
+    /// The columns that stand at the right.
+    pub numbers: Range<usize>,
 }
 
 impl Sheet {
     /// For a terminal.
     pub fn text(&self) -> String {
-        self.table(presets::NOTHING)
-    }
-
-    /// For a file of reports/.
-    pub fn markdown(&self) -> String {
-        self.table(presets::ASCII_MARKDOWN)
-    }
-
-    fn table(&self, style: comfy_table::TableStyle) -> String {
-        let mut table = Table::new();
-        table.load_style(style).set_header(&self.head).add_rows(&self.rows);
-        for column in table.column_iter_mut().skip(self.numbers_from.unwrap_or(usize::MAX)) {
-            column.set_cell_alignment(CellAlignment::Right);
+        let mut table = self.table(presets::NOTHING);
+        // Without lines between them, numbers need no gap on both sides.
+        for column in self.numbers.clone() {
+            table.column_mut(column).expect("it has so many columns").set_padding((0, 1));
         }
         table.trim_fmt()
     }
 
+    /// For a file of reports/.
+    pub fn markdown(&self) -> String {
+        self.table(presets::ASCII_MARKDOWN).trim_fmt()
+    }
+
+    fn table(&self, style: comfy_table::TableStyle) -> Table {
+        let mut table = Table::new();
+        table.load_style(style).set_header(&self.head).add_rows(&self.rows);
+        for column in self.numbers.clone() {
+            let column = table.column_mut(column).expect("it has so many columns");
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+
     /// For the page. What `link` knows of the cell at a row and a column is where it leads.
     pub(super) fn html(&self, link: &dyn Fn(usize, usize) -> Option<String>) -> Markup {
-        let class = |column| self.numbers_from.is_some_and(|first| column >= first).then_some("n");
+        let class = |column| self.numbers.contains(&column).then_some("n");
         html! {
             table {
                 thead { tr { @for name in &self.head { th { (name) } } } }
@@ -68,13 +75,13 @@ mod tests {
         Sheet {
             head: vec!["name", "steps"],
             rows: vec![text(["a<b", "7"]), text(["c", "holds"])],
-            numbers_from: Some(1),
+            numbers: 1..2,
         }
     }
 
     #[test]
     fn is_printed_for_terminals_and_for_files() {
-        assert_eq!(sheet().text(), " name  steps\n a<b       7\n c     holds");
+        assert_eq!(sheet().text(), " name steps\n a<b      7\n c    holds");
         let markdown = sheet().markdown();
         assert!(markdown.starts_with("| name | steps |\n|------|-------|\n"), "{markdown}");
     }

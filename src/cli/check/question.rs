@@ -26,7 +26,7 @@ pub(super) const OF_A_SCENARIO: [&str; 14] = [
 ];
 
 /// The standard two-client scenario under these settings.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[group(id = "Question", multiple = true)]
 pub(crate) struct Question {
     /// Replicas of a key

@@ -1,29 +1,24 @@
 //! Reports as a table, as text and as JSON.
 
-use super::{Engine, Named, coverage};
-use comfy_table::{CellAlignment, Table, presets};
+use super::{Checked, Engine, Named, coverage};
+use dynamo::report::Sheet;
 use dynamo_models::check::{Judgement, Outcome, Report, Verdict};
 use dynamo_models::explore::Progress;
 use dynamo_models::scenario::{Mechanism, Property};
 use dynamo_models::trace::{Trace, text};
+use dynamo_models::world::Action;
 use serde_json::json;
 
 /// The table; the counterexamples too, if there is only one scenario or they surprise.
-pub(super) fn text(reports: &[(&Named, Report)], engine: Engine) -> String {
+pub(super) fn text(reports: &[Checked], engine: Engine) -> String {
     let header = match reports {
         [(_, report)] => format!("{}\n\n", report.header()),
         _ => String::new(),
     };
-    let (table, legend) = (table(reports).trim_fmt(), legend(engine));
+    let (table, legend) = (sheet(reports).text(), legend(engine));
     let mut text = format!("{header}{table}\n\n{legend}\n{}\n", summary(reports));
     for (named, report) in reports {
-        if let Some(limit) = report.limited_by() {
-            text += &format!("{}: inconclusive, {limit} came first\n", named.name);
-        }
-        let unreached = names(report.unreached());
-        if !unreached.is_empty() {
-            text += &format!("{}: NOT REACHED: {unreached}; what holds may be empty\n", named.name);
-        }
+        text.extend(reservations(named, report).map(|line| line + "\n"));
         if let [_] = reports {
             text += &format!("Reached on the way: {}.\n", names(report.reached()));
             text += &agreement(report);
@@ -31,6 +26,16 @@ pub(super) fn text(reports: &[(&Named, Report)], engine: Engine) -> String {
         counterexamples(named, report, reports.len() == 1, &mut text);
     }
     text
+}
+
+/// Why a scenario's verdicts are to be taken with care, if they are.
+pub(in crate::cli) fn reservations(named: &Named, report: &Report) -> impl Iterator<Item = String> {
+    let (name, unreached) = (&named.name, names(report.unreached()));
+    let limited =
+        report.limited_by().map(|limit| format!("{name}: inconclusive, {limit} came first"));
+    let empty = (!unreached.is_empty())
+        .then(|| format!("{name}: NOT REACHED: {unreached}; what holds may be empty"));
+    limited.into_iter().chain(empty)
 }
 
 fn names(mechanisms: impl Iterator<Item = Mechanism>) -> String {
@@ -45,13 +50,14 @@ fn agreement(report: &Report) -> String {
     format!("The replicas agree in {agreed} states, in {agreed_on_something} on something.\n")
 }
 
+/// The columns before those of the properties.
+pub(in crate::cli) const COUNTS: [&str; 4] = ["scenario", "states", "depth", "seconds"];
+
 /// One line a scenario, one column a property.
-fn table(reports: &[(&Named, Report)]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let short = Property::ALL.iter().map(|&property| column(property));
-    table.set_header(["scenario", "states", "depth", "seconds"].into_iter().chain(short));
-    for (named, report) in reports {
+pub(in crate::cli) fn sheet(reports: &[Checked]) -> Sheet {
+    let properties = Property::ALL.iter().map(|&property| column(property));
+    let head: Vec<_> = COUNTS.into_iter().chain(properties).collect();
+    let row = |(named, report): &Checked| {
         let counts = [
             named.name.clone(),
             report.unique().to_string(),
@@ -59,13 +65,9 @@ fn table(reports: &[(&Named, Report)]) -> Table {
             format!("{:.1}", report.elapsed().as_secs_f64()),
         ];
         let verdicts = Property::ALL.iter().map(|&property| cell(report, property));
-        table.add_row(counts.into_iter().chain(verdicts));
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-        column.set_padding((0, 1));
-    }
-    table
+        counts.into_iter().chain(verdicts).collect()
+    };
+    Sheet { rows: reports.iter().map(row).collect(), numbers: 1..head.len(), head }
 }
 
 /// A property's column.
@@ -88,7 +90,7 @@ pub(crate) fn column(property: Property) -> &'static str {
 }
 
 /// What the columns and cells mean.
-fn legend(engine: Engine) -> String {
+pub(in crate::cli) fn legend(engine: Engine) -> String {
     let names = Property::ALL.iter().map(|&p| format!("{} {p}", column(p)));
     let names = names.collect::<Vec<_>>().join(", ");
     let (which, unasked) = match engine {
@@ -124,7 +126,7 @@ fn cell(report: &Report, property: Property) -> String {
     }
 }
 
-fn summary(reports: &[(&Named, Report)]) -> String {
+pub(in crate::cli) fn summary(reports: &[Checked]) -> String {
     let judgements = || reports.iter().flat_map(|(_, report)| &report.judgements);
     let count = |outcome| judgements().filter(|j| j.outcome() == outcome).count();
     let states: u64 = reports.iter().map(|(_, report)| report.unique()).sum();
@@ -142,16 +144,24 @@ fn summary(reports: &[(&Named, Report)]) -> String {
     )
 }
 
-/// Adds counterexamples: of every refuted property, or only of those that surprise.
-/// Properties with the same trace share one.
-fn counterexamples(named: &Named, report: &Report, all: bool, out: &mut String) {
-    let mut shown = Vec::new();
+/// The counterexamples, each with what it refutes: properties with the same trace share one.
+pub(in crate::cli) fn refuted(report: &Report) -> Vec<(&[Action], Vec<&Judgement>)> {
+    let mut found: Vec<(&[Action], Vec<&Judgement>)> = Vec::new();
     for judgement in &report.judgements {
         let Verdict::Refuted(actions) = &judgement.verdict else { continue };
-        if shown.contains(&actions) || !(all || judgement.outcome() == Outcome::Different) {
-            continue;
+        match found.iter_mut().find(|(known, _)| known == actions) {
+            Some((_, judgements)) => judgements.push(judgement),
+            None => found.push((actions, vec![judgement])),
         }
-        shown.push(actions);
+    }
+    found
+}
+
+/// Adds counterexamples: of every refuted property, or only of those that surprise.
+fn counterexamples(named: &Named, report: &Report, all: bool, out: &mut String) {
+    for (actions, judgements) in refuted(report) {
+        let is_shown = |one: &&&Judgement| all || one.outcome() == Outcome::Different;
+        let Some(judgement) = judgements.iter().find(is_shown) else { continue };
         let model = report.model_of(judgement.property);
         let trace = text::text(&Trace::new(&model, Some(judgement.property), actions));
         *out += &format!("\n{}: {}\n{trace}\n", named.name, judgement.property);

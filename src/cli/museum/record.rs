@@ -149,7 +149,7 @@ pub(crate) fn sheet(records: &[Record]) -> Sheet {
             format!("{:.1}", record.seconds),
         ]
     };
-    Sheet { head, rows: records.iter().map(row).collect(), numbers_from: Some(4) }
+    Sheet { head, rows: records.iter().map(row).collect(), numbers: 4..7 }
 }
 
 /// What the table says, and of how much.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(super) struct Record {
     pub(super) configuration: String,
     /// Of what it was found: the sources, the scenario.
-    key: String,
+    pub(super) key: String,
     /// Most faults that were tried.
     faults: u8,
     pub(super) theorems: Vec<Finding>,
@@ -62,6 +62,12 @@ impl Record {
             seconds: row.elapsed.as_secs_f64(),
             odds: row.odds,
         }
+    }
+
+    /// Up to how many faults all was explored, whatever the property; the more, the larger.
+    #[cfg(feature = "museum")]
+    pub(super) fn explored(&self) -> Option<Option<u8>> {
+        self.theorems.iter().map(|theorem| theorem.explored_faults).min()
     }
 
     /// Whether no limit came first.
