@@ -24,6 +24,7 @@ mod museum;
 mod node;
 #[cfg(feature = "pbs")]
 mod pbs;
+mod plot;
 #[cfg(feature = "node")]
 mod put;
 #[cfg(feature = "node")]

@@ -1,12 +1,10 @@
 //! The picture of `dynamo pbs`.
 
-use anyhow::anyhow;
+use crate::cli::plot::{self, Area, BLUE, Drawn};
 use dynamo::analysis::pbs::Outcome;
-use plotters::coord::Shift;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (800, 500);
-const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 
 /// P(consistent) over t as SVG, up to the last of `times` or to the moment at which 99.9 % are
 /// consistent, whichever is later. Circles stand at `times`.
@@ -14,20 +12,10 @@ const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 /// # Errors
 /// Whatever the plotting library finds wrong.
 pub(super) fn svg(title: &str, times: &[f64], outcome: &Outcome) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-    draw(&area, title, times, outcome).map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
-    drop(area);
-    Ok(text)
+    plot::svg(SIZE, |area| draw(area, title, times, outcome))
 }
 
-fn draw<'a>(
-    area: &DrawingArea<SVGBackend<'a>, Shift>,
-    title: &str,
-    times: &[f64],
-    outcome: &Outcome,
-) -> Result<(), Box<dyn std::error::Error + 'a>> {
-    area.fill(&WHITE)?;
+fn draw<'a>(area: &Area<'a>, title: &str, times: &[f64], outcome: &Outcome) -> Drawn<'a> {
     let visible = outcome.visibility.quantile(super::SHARE).ms;
     let end = times.iter().copied().fold(visible, f64::max).max(1e-3);
     let mut chart = ChartBuilder::on(area)
@@ -46,7 +34,6 @@ fn draw<'a>(
     chart.draw_series(LineSeries::new(curve(outcome, end), BLUE.stroke_width(2)))?;
     let asked = outcome.consistent().map(|(t, p)| Circle::new((t, p.p), 4, BLUE.filled()));
     chart.draw_series(asked)?;
-    area.present()?;
     Ok(())
 }
 

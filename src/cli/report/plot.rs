@@ -1,23 +1,19 @@
 //! The plots of the report.
 
-use anyhow::anyhow;
+use crate::cli::plot::{BLUE, GREEN, VERMILION, svg};
 use dynamo_models::trace::Length;
-use plotters::coord::Shift;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (1000, 380);
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn<'a> = Result<(), Box<dyn std::error::Error + 'a>>;
-
 /// A part of a length: its name, its colour, how much it is.
 type Share = (&'static str, RGBColor, fn(&Length) -> usize);
 
-/// What a counterexample takes; the colours differ for colour-blind eyes too.
+/// What a counterexample takes.
 const PARTS: [Share; 3] = [
-    ("client operations", RGBColor(0x00, 0x72, 0xb2), |length| length.operations),
-    ("faults", RGBColor(0xd5, 0x5e, 0x00), |length| length.faults),
-    ("background exchanges", RGBColor(0x00, 0x9e, 0x73), |length| length.background),
+    ("client operations", BLUE, |length| length.operations),
+    ("faults", VERMILION, |length| length.faults),
+    ("background exchanges", GREEN, |length| length.background),
 ];
 
 /// States over depth, a dot each.
@@ -25,7 +21,7 @@ const PARTS: [Share; 3] = [
 /// # Errors
 /// Whatever the plotting library finds wrong.
 pub(super) fn sizes(sizes: &[(u32, u64)]) -> anyhow::Result<String> {
-    svg(|area| {
+    svg(SIZE, |area| {
         let deepest = sizes.iter().map(|(depth, _)| *depth).max().unwrap_or(0);
         let most = sizes.iter().map(|(_, states)| *states).max().unwrap_or(0).max(10);
         let mut chart = ChartBuilder::on(area)
@@ -53,7 +49,7 @@ pub(super) fn sizes(sizes: &[(u32, u64)]) -> anyhow::Result<String> {
 /// # Errors
 /// Whatever the plotting library finds wrong.
 pub(super) fn lengths(bugs: &[(String, Length)]) -> anyhow::Result<String> {
-    svg(|area| {
+    svg(SIZE, |area| {
         let total = |length: &Length| PARTS.iter().map(|(_, _, part)| part(length)).sum();
         let most: usize = bugs.iter().map(|(_, length)| total(length)).max().unwrap_or(0);
         let mut chart = ChartBuilder::on(area)
@@ -94,15 +90,4 @@ pub(super) fn lengths(bugs: &[(String, Length)]) -> anyhow::Result<String> {
             .draw()?;
         Ok(())
     })
-}
-
-/// What `draw` draws.
-fn svg(draw: impl for<'a> Fn(&Area<'a>) -> Drawn<'a>) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-    let drawn = area.fill(&WHITE).map_err(Into::into).and_then(|()| draw(&area));
-    drawn.map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
-    area.present().map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
-    drop(area);
-    Ok(text)
 }

@@ -1,17 +1,16 @@
 //! The picture of `dynamo ring --balance`.
 
 use super::balance::{Point, Study};
-use anyhow::anyhow;
-use plotters::coord::Shift;
+use crate::cli::plot::{self, Area, BLUE, Drawn, GREEN, VERMILION};
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (800, 500);
 
-/// Names and colours of the strategies; the colours differ for colour-blind eyes too.
+/// Names and colours of the strategies.
 const STRATEGIES: [(&str, RGBColor); 3] = [
-    ("strategy 1: T random tokens a node", RGBColor(0x00, 0x72, 0xb2)),
-    ("strategy 2: the same over equal partitions", RGBColor(0xd5, 0x5e, 0x00)),
-    ("strategy 3: Q/S equal partitions a node", RGBColor(0x00, 0x9e, 0x73)),
+    ("strategy 1: T random tokens a node", BLUE),
+    ("strategy 2: the same over equal partitions", VERMILION),
+    ("strategy 3: Q/S equal partitions a node", GREEN),
 ];
 
 /// Efficiency over metadata as SVG: lines are measured, circles the paper's Figure 8.
@@ -19,19 +18,10 @@ const STRATEGIES: [(&str, RGBColor); 3] = [
 /// # Errors
 /// Whatever the plotting library finds wrong.
 pub(super) fn svg(study: &Study, points: &[Point]) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-    draw(&area, study, points).map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
-    drop(area);
-    Ok(text)
+    plot::svg(SIZE, |area| draw(area, study, points))
 }
 
-fn draw<'a>(
-    area: &DrawingArea<SVGBackend<'a>, Shift>,
-    study: &Study,
-    points: &[Point],
-) -> Result<(), Box<dyn std::error::Error + 'a>> {
-    area.fill(&WHITE)?;
+fn draw<'a>(area: &Area<'a>, study: &Study, points: &[Point]) -> Drawn<'a> {
     let last = points.len() as f64 - 1.0;
     let shown = points
         .iter()
@@ -80,6 +70,5 @@ fn draw<'a>(
         .background_style(WHITE)
         .border_style(BLACK)
         .draw()?;
-    area.present()?;
     Ok(())
 }

@@ -236,8 +236,9 @@ impl Membership {
     /// With what is proposed withdrawn.
     #[must_use]
     pub fn withdraw(&self) -> Membership {
-        let change = self.change.clone().unwrap_or_else(|| Change::proposed(self.current.clone()));
-        self.with(Some(Change { layout: self.current.clone(), stage: Stage::Proposed, ..change }))
+        let declared = self.change.as_ref().map(|change| change.declared.clone());
+        let back = Change::proposed(self.current.clone());
+        self.with(Some(Change { declared: declared.unwrap_or_default(), ..back }))
     }
 
     /// Whether what was proposed is being withdrawn.

@@ -365,6 +365,32 @@ fn whoever_leaves_has_not_done_before_its_hints_are_gone() {
     assert_eq!(scene.hint(0, 1), None);
 }
 
+/// Its hint goes to the other owner: whoever leaves does not wait for who is declared down.
+#[test]
+fn whoever_leaves_gives_another_owner_what_it_keeps_for_one_that_is_declared_down() {
+    let town = Town::of((2, 1, 2), 3, 3, Quorum::Sloppy);
+    let founding = town.founding();
+    let without_n0: Layout = founding.current().leave(NodeId(0)).unwrap();
+    let key = key_of(&[(founding.current(), &[1, 2]), (&without_n0, &[1, 2])]);
+    let moving = founding.propose(without_n0).declare_down(NodeId(1)).advance();
+    let (reading, moved) = (moving.advance(), moving.advance().advance());
+    let mut scene = Scene { town, key, founding, moving, reading, moved };
+    scene.replicate(0, 2, Some(1));
+    let hint = scene.hint(0, 1);
+    assert!(hint.is_some());
+    scene.town.tell(0, 2, &scene.moving);
+    let effects = scene.town.fire(0, Timer::Settle);
+    assert!(notes(&effects).contains(&Note::Rehomed(NodeId(1))));
+    assert_eq!((scene.hint(0, 1), scene.hint(0, 2)), (None, hint));
+    assert!(!scene.town.node(0).has_done(), "n2 has to take it");
+    scene.town.fire(0, Timer::Handoff(NodeId(2)));
+    let milk = object_of(USUAL, 0, 90, "milk");
+    let hash = dynamo_protocol::merkle::Hash::of_object(&scene.key, &milk);
+    let key = scene.key.clone();
+    scene.town.hear_here(0, 2, Message::HandedOff { key, hash });
+    assert!(scene.town.node(0).has_done());
+}
+
 #[test]
 fn nobody_is_awaited_when_nothing_changes() {
     let scene = usual();
