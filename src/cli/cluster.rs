@@ -3,7 +3,7 @@
 use super::tell;
 use anyhow::{Context, Result, bail};
 use dynamo::node::local::{Event, LocalCluster, Plan};
-use dynamo::node::scheme::{Durability, Quorum, ReadRepair, Switch, Versioning};
+use dynamo::shell::scheme::{Durability, Quorum, ReadRepair, Switch, Versioning};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};

@@ -4,7 +4,7 @@ use super::contexts::{Contexts, Place};
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use dynamo::client::Client;
-use dynamo::node::scheme::Quorum;
+use dynamo::shell::scheme::Quorum;
 use dynamo::wire::resolve;
 use std::net::SocketAddr;
 use std::path::PathBuf;

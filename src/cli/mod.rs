@@ -32,6 +32,8 @@ mod replicas;
 #[cfg(feature = "museum")]
 mod report;
 mod ring;
+#[cfg(feature = "sim")]
+mod simulate;
 #[cfg(feature = "node")]
 mod status;
 #[cfg(feature = "check")]
@@ -101,6 +103,12 @@ enum Verb {
     /// Tell how stale reads are, and how long reads and writes take, by simulated races
     #[cfg(feature = "pbs")]
     Pbs(pbs::PbsArgs),
+    /// Simulate a cluster in which things go wrong, and judge what comes of it
+    #[cfg(feature = "sim")]
+    Simulate(simulate::SimulateArgs),
+    /// Put the shares of a simulation together
+    #[cfg(feature = "sim")]
+    Merge(simulate::MergeArgs),
     /// Show where keys live on the ring
     Ring(ring::RingArgs),
     /// Show the shortest counterexample of a property, step by step
@@ -140,6 +148,10 @@ impl Cli {
             Verb::Report(args) => report::run(args),
             #[cfg(feature = "pbs")]
             Verb::Pbs(args) => pbs::run(args),
+            #[cfg(feature = "sim")]
+            Verb::Simulate(args) => simulate::run(args),
+            #[cfg(feature = "sim")]
+            Verb::Merge(args) => simulate::merge(args),
             Verb::Ring(args) => ring::run(args),
             #[cfg(feature = "check")]
             Verb::Trace(args) => trace::run(args),

@@ -1,6 +1,5 @@
 //! `dynamo pbs`: how stale reads are, and how long reads and writes take (Bailis et al., PVLDB 2012).
 
-mod delays;
 mod plot;
 mod table;
 
@@ -9,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, TableStyle, presets};
 use dynamo::analysis::pbs::{CONFIDENCE, Legs, Outcome, Quantile, Quorum, Study, closed};
+use dynamo::latency;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
@@ -122,7 +122,7 @@ pub(crate) fn run(args: PbsArgs) -> anyhow::Result<ExitCode> {
         return table::run(&args);
     };
     let quorum = Quorum::new(args.n, args.r, args.w)?;
-    let legs = delays::legs(name)?;
+    let legs = latency::legs(name)?;
     let Some(outcome) = args.outcome(legs, quorum, args.t.clone())? else {
         return Ok(2.into());
     };

@@ -3,7 +3,7 @@
 use super::{say, tell};
 use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
-use dynamo::node::scheme::{Durability, Quorum, Switch};
+use dynamo::shell::scheme::{Durability, Quorum, Switch};
 use dynamo::torture::plan::Options;
 use dynamo::torture::{Report, run as torture};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! A node's configuration file.
 
 use super::faults::FaultConfig;
-use super::gossip::Pace;
-use super::scheme::Scheme;
+use crate::shell::delays::Lengths;
+use crate::shell::gossip::Pace;
+use crate::shell::scheme::Scheme;
 use crate::wire::resolve;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::ids::NodeId;
@@ -14,37 +15,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a coordinator waits for those it has asked, unless the file says otherwise. Less than half
-/// as long as a client waits, so that a sloppy quorum may turn to others and still be in time.
-pub const DEFAULT_REQUEST_TIMEOUT_MS: u64 = 1_000;
-
-/// How long read repair waits for stragglers, unless the file says otherwise.
-pub const DEFAULT_STRAGGLER_TIMEOUT_MS: u64 = 500;
-
-/// How soon hints are offered to a home that speaks, unless the file says otherwise.
-pub const DEFAULT_HANDOFF_MS: u64 = 200;
-
-/// How often a suspect is asked whether it is back, unless the file says otherwise.
-pub const DEFAULT_RETRY_MS: u64 = 1_000;
-
-/// How often two nodes compare their copies, on average, unless the file says otherwise.
-pub const DEFAULT_EXCHANGE_MS: u64 = 2_000;
-
-/// How long lies between the steps of removing tombstones, unless the file says otherwise.
-pub const DEFAULT_REAP_MS: u64 = 60_000;
-
-/// Shortest time between those steps: no message may outlive it.
+/// Shortest time between the steps of removing tombstones: no message may outlive it.
 pub const MIN_REAP_MS: u64 = 5_000;
 
 /// How long a buffered write may stay in the buffer, unless the file says otherwise.
 pub const DEFAULT_FLUSH_MS: u64 = 1_000;
-
-/// How often a node gossips when nothing changes, unless the file says otherwise (paper §4.8).
-pub const DEFAULT_GOSSIP_MS: u64 = 1_000;
-
-/// How long lies between two batches of what a change of the layout leaves behind, unless the file
-/// says otherwise.
-pub const DEFAULT_SETTLE_MS: u64 = 20;
 
 /// Longest timeout that makes sense.
 pub const MAX_TIMEOUT_MS: u64 = 3_600_000;
@@ -77,7 +52,7 @@ pub struct NodeConfig {
     #[serde(default = "default_straggler_timeout_ms")]
     pub straggler_timeout_ms: u64,
     /// How soon hints are offered to their home, in milliseconds. While the home is silent the time
-    /// doubles, up to [`super::delays::MAX_HANDOFF`].
+    /// doubles, up to [`crate::shell::delays::MAX_HANDOFF`].
     #[serde(default = "default_handoff_ms")]
     pub handoff_ms: u64,
     /// How often a suspect is asked whether it is back, in milliseconds.
@@ -216,7 +191,21 @@ impl NodeConfig {
     /// # Errors
     /// One sentence about what does not fit together.
     pub fn protocol(&self) -> Result<Config, String> {
-        self.cluster.protocol(&self.nodes)
+        self.cluster.protocol(self.nodes.iter().map(MemberConfig::founder))
+    }
+
+    /// How long the core's delays are.
+    pub fn lengths(&self) -> Lengths {
+        Lengths {
+            request_timeout_ms: self.request_timeout_ms,
+            straggler_timeout_ms: self.straggler_timeout_ms,
+            handoff_ms: self.handoff_ms,
+            retry_ms: self.retry_ms,
+            exchange_ms: self.exchange_ms,
+            reap_ms: self.reap_ms,
+            gossip_ms: self.gossip_ms,
+            settle_ms: self.settle_ms,
+        }
     }
 
     /// How long a buffered write may stay in the buffer.
@@ -316,6 +305,11 @@ impl From<MemberConfig> for JoinerConfig {
 }
 
 impl MemberConfig {
+    /// What it is as one of those that the cluster is founded on.
+    fn founder(&self) -> Member {
+        JoinerConfig::from(self.clone()).member(self.node_id())
+    }
+
     /// Its identity.
     pub fn node_id(&self) -> NodeId {
         NodeId(self.id)
@@ -332,27 +326,27 @@ fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketA
 }
 
 fn default_request_timeout_ms() -> u64 {
-    DEFAULT_REQUEST_TIMEOUT_MS
+    Lengths::DEFAULT.request_timeout_ms
 }
 
 fn default_straggler_timeout_ms() -> u64 {
-    DEFAULT_STRAGGLER_TIMEOUT_MS
+    Lengths::DEFAULT.straggler_timeout_ms
 }
 
 fn default_handoff_ms() -> u64 {
-    DEFAULT_HANDOFF_MS
+    Lengths::DEFAULT.handoff_ms
 }
 
 fn default_retry_ms() -> u64 {
-    DEFAULT_RETRY_MS
+    Lengths::DEFAULT.retry_ms
 }
 
 fn default_exchange_ms() -> u64 {
-    DEFAULT_EXCHANGE_MS
+    Lengths::DEFAULT.exchange_ms
 }
 
 fn default_reap_ms() -> u64 {
-    DEFAULT_REAP_MS
+    Lengths::DEFAULT.reap_ms
 }
 
 fn default_flush_ms() -> u64 {
@@ -360,11 +354,11 @@ fn default_flush_ms() -> u64 {
 }
 
 fn default_gossip_ms() -> u64 {
-    DEFAULT_GOSSIP_MS
+    Lengths::DEFAULT.gossip_ms
 }
 
 fn default_settle_ms() -> u64 {
-    DEFAULT_SETTLE_MS
+    Lengths::DEFAULT.settle_ms
 }
 
 fn one() -> u32 {

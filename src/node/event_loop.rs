@@ -3,15 +3,15 @@
 use super::addresses::AddressBook;
 use super::commands::{self, Answers};
 use super::config::NodeConfig;
-use super::counters::{self, Counters};
-use super::delays::Delays;
 use super::disk::Disk;
 use super::faults::Faults;
-use super::gossip::GossipClock;
 use super::names::{debugged, named};
 use super::socket::{self, NodeSocket, Received};
-use super::timers::Timers;
 use super::{NodeError, start, status};
+use crate::shell::counters::{self, Counters};
+use crate::shell::delays::Delays;
+use crate::shell::gossip::GossipClock;
+use crate::shell::timers::Timers;
 use crate::wire::codec::Frame;
 use crate::wire::session_started_ms;
 use crate::wire::status::Digests;
@@ -50,9 +50,9 @@ pub struct Server {
     socket: NodeSocket,
     /// Where the answers of unfinished requests go.
     clients: BTreeMap<RequestId, SocketAddr>,
-    timers: Timers,
+    timers: Timers<Instant>,
     delays: Delays,
-    gossip: GossipClock,
+    gossip: GossipClock<Instant>,
     counters: Counters,
     clock: Clock,
     stopper: Stopper,
@@ -142,7 +142,7 @@ impl Server {
             socket,
             clients: BTreeMap::new(),
             timers: Timers::default(),
-            delays: Delays::new(config),
+            delays: Delays::new(config.lengths()),
             gossip: gossip_clock(config, now),
             counters: Counters::default(),
             clock: Clock(0),
@@ -252,7 +252,7 @@ impl Server {
         self.retries.insert(node, nonce);
         self.send(node, &Frame::Ping { nonce });
         let timer = Timer::Retry(node);
-        self.timers.set(timer, now + self.delays.of(timer, Delay::Retry));
+        self.timers.set(timer, now + self.delays.of(timer, Delay::Retry, rand::random()));
     }
 
     fn pong(&mut self, address: SocketAddr, nonce: u64, node: NodeId, now: Instant) {
@@ -381,7 +381,7 @@ impl Server {
                     let length = match timer {
                         Timer::Request(id) if self.node.is_forwarded(id) => self.delays.forward(),
                         Timer::Exchange(_) if !self.node.is_whole() => self.delays.recovery(),
-                        _ => self.delays.of(timer, delay),
+                        _ => self.delays.of(timer, delay, rand::random()),
                     };
                     self.timers.set(timer, now + length);
                 }
@@ -441,7 +441,7 @@ impl Server {
 }
 
 /// Nodes that start together do not gossip in step.
-fn gossip_clock(config: &NodeConfig, now: Instant) -> GossipClock {
+fn gossip_clock(config: &NodeConfig, now: Instant) -> GossipClock<Instant> {
     let slow = Duration::from_millis(config.gossip_ms);
     GossipClock::new(config.gossip, slow, now + slow.mul_f64(rand::random()))
 }

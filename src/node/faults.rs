@@ -4,7 +4,7 @@
 //! member's or a client's, right after it was received and before anything looks at it, so that
 //! whatever is above must live with them.
 
-use super::counters::Counters;
+use crate::shell::counters::Counters;
 use dynamo_protocol::ids::NodeId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

@@ -5,8 +5,9 @@
 
 use super::config::{self, MemberConfig, NodeConfig};
 use super::disk::Disk;
-use super::gossip::Pace;
-use super::scheme::Scheme;
+use crate::shell::delays::Lengths;
+use crate::shell::gossip::Pace;
+use crate::shell::scheme::Scheme;
 use crate::wire::caller::{Caller, PING_TIMEOUT};
 use crate::wire::status::{Digests, Members};
 use anyhow::{Context, Result, bail};
@@ -98,15 +99,15 @@ impl Plan {
                 listen: None,
                 allow_remote: false,
                 request_timeout_ms: self.request_timeout_ms,
-                straggler_timeout_ms: config::DEFAULT_STRAGGLER_TIMEOUT_MS,
-                handoff_ms: config::DEFAULT_HANDOFF_MS,
-                retry_ms: config::DEFAULT_RETRY_MS,
-                exchange_ms: config::DEFAULT_EXCHANGE_MS,
-                reap_ms: config::DEFAULT_REAP_MS,
+                straggler_timeout_ms: Lengths::DEFAULT.straggler_timeout_ms,
+                handoff_ms: Lengths::DEFAULT.handoff_ms,
+                retry_ms: Lengths::DEFAULT.retry_ms,
+                exchange_ms: Lengths::DEFAULT.exchange_ms,
+                reap_ms: Lengths::DEFAULT.reap_ms,
                 flush_ms: config::DEFAULT_FLUSH_MS,
-                gossip_ms: config::DEFAULT_GOSSIP_MS,
+                gossip_ms: Lengths::DEFAULT.gossip_ms,
                 gossip: Pace::default(),
-                settle_ms: config::DEFAULT_SETTLE_MS,
+                settle_ms: Lengths::DEFAULT.settle_ms,
                 faults: None,
                 cluster: self.cluster.clone(),
                 joiner: None,
@@ -124,7 +125,7 @@ impl Default for Plan {
         Plan {
             nodes: 5,
             port: 7400,
-            request_timeout_ms: config::DEFAULT_REQUEST_TIMEOUT_MS,
+            request_timeout_ms: Lengths::DEFAULT.request_timeout_ms,
             cluster: Scheme::with_quorums(3, 2, 2),
         }
     }

@@ -1,5 +1,7 @@
 //! A node for real: the protocol core behind a UDP socket and above a disk.
 //!
+//! What it shares with the simulator is in [`crate::shell`].
+//!
 //! One event loop, no async. Each turn takes the datagrams and timers that are there, hands them to
 //! the core one by one, commits once, and only then sends. Nothing leaves a node before the durable
 //! writes that it rests on are on disk; a failed commit or read ends the process with nothing sent.
@@ -7,31 +9,23 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`disk`] | the durable store |
-//! | [`config`], [`scheme`] | the configuration file |
+//! | [`config`] | the configuration file |
 //! | [`local`] | a cluster on one machine |
-//! | [`timers`], [`delays`] | the clock behind the core's timers |
-//! | [`gossip`] | when to gossip, and with whom |
 //! | `addresses`, `commands`, `names` | whom to believe, what operators tell, and what people call a node |
 //! | [`faults`] | faults on purpose, for tests |
-//! | [`counters`] | what has been counted |
 
 mod addresses;
 mod commands;
 pub mod config;
-pub mod counters;
-pub mod delays;
 pub mod disk;
 mod event_loop;
 pub mod faults;
-pub mod gossip;
 pub mod local;
 mod names;
 mod records;
-pub mod scheme;
 mod socket;
 mod start;
 mod status;
-pub mod timers;
 
 pub use event_loop::{Server, Stopper};
 

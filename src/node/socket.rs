@@ -2,8 +2,8 @@
 
 use super::NodeError;
 use super::addresses::AddressBook;
-use super::counters::{self, Counters};
 use super::faults::Faults;
+use crate::shell::counters::Counters;
 use crate::wire::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
 use crate::wire::fragments::{Fragments, Limits};
 use mio::net::UdpSocket;
@@ -114,7 +114,7 @@ impl NodeSocket {
             Ok(Some(frame)) => Ok(Received::Frame(from, frame)),
             Ok(None) => Ok(Received::Nothing),
             Err(why) => {
-                counters.count(counters::of_refusal(why));
+                counters.count(counter_of(why));
                 tracing::debug!(%from, length, "{why}");
                 Ok(Received::Nothing)
             }
@@ -207,4 +207,19 @@ pub(super) fn bind(listen: SocketAddr) -> Result<std::net::UdpSocket, NodeError>
     socket.set_nonblocking(true).map_err(cannot)?;
     crate::wire::grow_buffers(&socket);
     Ok(socket)
+}
+
+/// The counter of a datagram or frame that was refused.
+fn counter_of(why: Refused) -> &'static str {
+    match why {
+        Refused::Truncated => "refused-truncated",
+        Refused::Oversized => "refused-oversized",
+        Refused::Foreign => "refused-foreign",
+        Refused::Version => "refused-version",
+        Refused::Damaged => "refused-damaged",
+        Refused::BadFragment => "refused-bad-fragment",
+        Refused::DuplicateFragment => "refused-duplicate-fragment",
+        Refused::TooManyFragments => "refused-too-many-fragments",
+        Refused::Malformed => "refused-malformed",
+    }
 }

@@ -1,6 +1,6 @@
 //! How this node is, for whoever asks. Answered by the shell; the core only shows itself.
 
-use super::counters::Counters;
+use crate::shell::counters::Counters;
 use crate::wire::status::{Digests, Members, Status};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::ids::{Key, NodeId};

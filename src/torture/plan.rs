@@ -2,7 +2,7 @@
 //! far the clients come with it, and how the operating system interleaves them, is not controlled.
 
 use crate::node::faults::FaultConfig;
-use crate::node::scheme::Scheme;
+use crate::shell::scheme::Scheme;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::PathBuf;

@@ -1,7 +1,9 @@
 //! How long messages take.
 
+use super::BadStudy;
 use super::math::{exp, ln, normal_quantile};
-use super::{BadStudy, trial::LANES};
+use super::trial::{LANES, uniform};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use std::sync::Arc;
 
 /// The greatest number of milliseconds, and the greatest rate.
@@ -32,10 +34,12 @@ pub enum Delay {
 }
 
 impl Delay {
+    /// Whether it is one.
+    ///
     /// # Errors
     /// A parameter that gives no distribution of delays, or is beyond the limits: 10^9 ms or a
     /// millisecond, and 0.1 for a shape.
-    fn check(&self) -> Result<(), BadStudy> {
+    pub fn check(&self) -> Result<(), BadStudy> {
         let positive = 1.0 / MOST;
         match self {
             Delay::Constant(ms) => within("a constant delay", *ms, 0.0),
@@ -104,6 +108,30 @@ impl Delay {
     }
 }
 
+/// Delays, one after the other.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    delay: Delay,
+    drawn: [f64; LANES],
+    next: usize,
+}
+
+impl Draws {
+    /// From `delay`, which must be [checked](Delay::check).
+    pub fn new(delay: Delay) -> Draws {
+        Draws { delay, drawn: [0.0; LANES], next: LANES }
+    }
+
+    /// The next delay, in milliseconds. The numbers for [`LANES`] of them are taken together.
+    pub fn next(&mut self, random: &mut Xoshiro256PlusPlus) -> f64 {
+        if self.next == LANES {
+            (self.drawn, self.next) = (self.delay.draw(&uniform(random)), 0);
+        }
+        self.next += 1;
+        self.drawn[self.next - 1]
+    }
+}
+
 /// # Errors
 /// `what` is this value and neither `least` nor up to [`MOST`].
 fn within(what: &str, value: f64, least: f64) -> Result<(), BadStudy> {
@@ -146,10 +174,14 @@ fn mixture(parts: &[(f64, Delay)], uniform: &[f64; LANES]) -> [f64; LANES] {
 /// way to a replica and the answer's way back. Independent, and alike for all replicas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Legs {
-    pub(super) w: Delay,
-    pub(super) a: Delay,
-    pub(super) r: Delay,
-    pub(super) s: Delay,
+    /// A write's way to a replica.
+    pub w: Delay,
+    /// The acknowledgement's way back.
+    pub a: Delay,
+    /// A read's way to a replica.
+    pub r: Delay,
+    /// The answer's way back.
+    pub s: Delay,
     pub(super) remote: Option<f64>,
 }
 
@@ -172,6 +204,11 @@ impl Legs {
         [&w, &a, &r, &s].into_iter().try_for_each(Delay::check)?;
         within("the way to remote replicas", remote.unwrap_or(0.0), 0.0)?;
         Ok(Legs { w, a, r, s, remote })
+    }
+
+    /// Whether some replicas are farther than others.
+    pub fn has_remote(&self) -> bool {
+        self.remote.is_some()
     }
 
     /// W, and one distribution for the other three.

@@ -1,6 +1,7 @@
 //! Milliseconds counted in bins of equal relative width.
 
 use super::interval::{Quantile, quantile_ranks};
+use serde::{Deserialize, Serialize};
 
 /// What a value that is read off a histogram differs from a recorded one by, at most, as a part of
 /// it: half a bin.
@@ -16,10 +17,30 @@ const FIRST: u64 = SMALLEST_MS.to_bits() >> DROPPED;
 /// From 2^-20 to 2^40 ms (35 years), the bin of zeros, and all beyond in the last one.
 const BINS: usize = 60 * 1024 + 1;
 
-/// How many values lie where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How many values lie where. Written down, it is a list of the bins that hold any: place and count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<(u32, u64)>", try_from = "Vec<(u32, u64)>")]
 pub struct Histogram {
     counts: Vec<u64>,
+}
+
+impl From<Histogram> for Vec<(u32, u64)> {
+    fn from(histogram: Histogram) -> Vec<(u32, u64)> {
+        (0..).zip(histogram.counts).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+impl TryFrom<Vec<(u32, u64)>> for Histogram {
+    type Error = String;
+
+    fn try_from(bins: Vec<(u32, u64)>) -> Result<Histogram, String> {
+        let mut histogram = Histogram::default();
+        for (bin, count) in bins {
+            let mine = histogram.counts.get_mut(bin as usize);
+            *mine.ok_or_else(|| format!("there is no bin {bin}; there are {BINS}"))? += count;
+        }
+        Ok(histogram)
+    }
 }
 
 impl Default for Histogram {

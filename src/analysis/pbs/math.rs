@@ -25,7 +25,7 @@ const ROOT: u64 = 0x3fe6_a09e_0000_0000;
 
 /// The natural logarithm of a positive normal number, within one unit of the last place.
 #[inline(always)] // A call would keep a loop over lanes from becoming vector instructions.
-pub(super) fn ln(x: f64) -> f64 {
+pub(crate) fn ln(x: f64) -> f64 {
     let shifted = x.to_bits().wrapping_add(ONE - ROOT);
     // An integer below 2^52 becomes a float as the mantissa of 2^52.
     let two_52 = 4_503_599_627_370_496.0f64;
@@ -57,7 +57,7 @@ const EXP: [f64; 12] = [
 
 /// e to the power of `x`, from -700 to 700, with a relative error below 1e-14.
 #[inline(always)] // As `ln`.
-pub(super) fn exp(x: f64) -> f64 {
+pub(crate) fn exp(x: f64) -> f64 {
     // Added to it, a small number is rounded to an integer, in the lowest bits.
     let rounder = 6_755_399_441_055_744.0f64;
     let rounded = x * LOG2_E + rounder;

@@ -11,12 +11,13 @@ pub mod closed;
 mod delay;
 mod histogram;
 mod interval;
-mod math;
+pub(crate) mod math;
 mod trial;
 
-pub use delay::{Delay, Legs, NAMES};
+pub use delay::{Delay, Draws, Legs, NAMES};
 pub use histogram::{Histogram, RELATIVE_ERROR, SMALLEST_MS};
 pub use interval::{CONFIDENCE, Proportion, Quantile, wilson};
+pub use trial::stream;
 
 use std::fmt::{self, Display};
 use std::num::NonZeroUsize;

@@ -110,7 +110,7 @@ impl<'a> Trials<'a> {
 /// The numbers of one block of one seed: no other pair has this state of the generator. Its
 /// algorithm is fixed (Blackman and Vigna, xoshiro256++ 1.0), unlike that of `StdRng`, and ten
 /// times as fast as a cipher.
-fn stream(seed: u64, block: u64) -> Xoshiro256PlusPlus {
+pub fn stream(seed: u64, block: u64) -> Xoshiro256PlusPlus {
     let words = [seed, block, 0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
     let mut state = [0; 32];
     for (bytes, word) in state.chunks_exact_mut(8).zip(words) {
@@ -123,7 +123,7 @@ fn stream(seed: u64, block: u64) -> Xoshiro256PlusPlus {
 }
 
 /// Numbers in (0, 1] in steps of 2^-52: 52 bits as the mantissa of a number in [1, 2), from 2.
-fn uniform(random: &mut Xoshiro256PlusPlus) -> Lanes {
+pub(super) fn uniform(random: &mut Xoshiro256PlusPlus) -> Lanes {
     let bits: [u64; LANES] = std::array::from_fn(|_| random.next_u64());
     bits.map(|bits| 2.0 - f64::from_bits((bits >> 12) | 1.0f64.to_bits()))
 }

@@ -44,7 +44,8 @@ impl<S: Store> Node<S> {
 
     /// Sends the roots of all ranges shared with `peer`, a limited number a message.
     fn send_roots(&self, peer: NodeId, effects: &mut Effects) {
-        let roots: Vec<(RangeId, Hash)> = self.shared_roots(peer).collect();
+        let all = RangeId(0)..=RangeId(u32::MAX);
+        let roots: Vec<(RangeId, Hash)> = self.shared_roots(peer, all).collect();
         let mut from = RangeId(0);
         let mut chunks = roots.chunks(limits::MAX_ROOTS).peekable();
         loop {
@@ -59,9 +60,20 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// The roots of the trees that this node shares with `peer`; empty trees have none.
-    fn shared_roots(&self, peer: NodeId) -> impl Iterator<Item = (RangeId, Hash)> + '_ {
-        merkle::roots(&self.store).filter(move |(range, _)| self.shares(*range, peer))
+    /// The roots of the trees over these ranges that this node shares with `peer`; empty trees have
+    /// none.
+    fn shared_roots(
+        &self,
+        peer: NodeId,
+        ranges: RangeInclusive<RangeId>,
+    ) -> impl Iterator<Item = (RangeId, Hash)> + '_ {
+        // A peer may speak of ranges that there are not.
+        let count = self.rings.current().ranges().len() as u32;
+        let end = ranges.end().0.saturating_add(1).min(count);
+        let all = (ranges.start().0..end).map(RangeId);
+        let shared = all.filter(move |range| self.shares(*range, peer));
+        let roots = shared.map(|range| (range, merkle::root(&self.store, range)));
+        roots.filter(|(_, root)| *root != Hash::EMPTY)
     }
 
     fn shares(&self, range: RangeId, peer: NodeId) -> bool {
@@ -85,7 +97,7 @@ impl<S: Store> Node<S> {
             return effects.ignore(Ignored::Stale);
         }
         let spoken_of = |(range, _): &(RangeId, Hash)| ranges.contains(range);
-        let mine: BTreeMap<_, _> = self.shared_roots(from).filter(spoken_of).collect();
+        let mine: BTreeMap<_, _> = self.shared_roots(from, ranges.clone()).collect();
         let shared = |(range, _): &(RangeId, Hash)| self.shares(*range, from);
         let theirs: BTreeMap<_, _> =
             roots.iter().copied().filter(spoken_of).filter(shared).collect();

@@ -138,7 +138,7 @@ impl Ring {
 
     /// All ranges in order, from [`RangeId`] 0 on: how many positions each holds, and who stores
     /// them. A range that holds all 2^128 positions counts as [`u128::MAX`].
-    pub fn ranges(&self) -> impl Iterator<Item = (u128, &PreferenceList)> {
+    pub fn ranges(&self) -> impl ExactSizeIterator<Item = (u128, &PreferenceList)> {
         (0..self.lists.len()).map(|range| (self.ranges.size(range), self.lists.get(range)))
     }
 

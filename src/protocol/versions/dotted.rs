@@ -4,6 +4,7 @@
 //! Source: Preguiça, Baquero, Almeida, Fonte, Gonçalves, "Dotted Version Vectors" (2010).
 
 use super::{Dot, VersionVector, Written};
+use crate::ids::RequestId;
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,10 @@ impl Dotted {
 
     pub(super) fn siblings(&self) -> impl Iterator<Item = &Written> + use<'_> {
         self.siblings.values()
+    }
+
+    pub(super) fn dots(&self) -> impl Iterator<Item = (Dot, RequestId)> + use<'_> {
+        self.siblings.iter().map(|(dot, written)| (*dot, written.by))
     }
 
     pub(super) fn versions(&self) -> Vec<(String, &Written)> {

@@ -199,6 +199,15 @@ impl Object {
         dotted.into_iter().flatten().chain(clocked.into_iter().flatten()).chain(register)
     }
 
+    /// The event that made each version, and the put; none where there are no dots.
+    pub fn dots(&self) -> impl Iterator<Item = (Dot, RequestId)> + '_ {
+        let dots = match self {
+            Object::Dotted(object) => Some(object.dots()),
+            _ => None,
+        };
+        dots.into_iter().flatten()
+    }
+
     /// Whether there is nothing but tombstones.
     pub fn is_deleted(&self) -> bool {
         let mut siblings = self.siblings().peekable();

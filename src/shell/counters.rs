@@ -1,6 +1,5 @@
-//! What a node has counted since it started: datagrams, commits, refusals, the core's notes.
+//! Counters by name: datagrams, commits, refusals, the core's notes.
 
-use crate::wire::codec::Refused;
 use dynamo_protocol::door::{Ignored, Note};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,21 +36,6 @@ impl fmt::Display for Counters {
             write!(f, "{}{name}={value}", if i == 0 { "" } else { " " })?;
         }
         Ok(())
-    }
-}
-
-/// The counter of a datagram or frame that was refused.
-pub fn of_refusal(why: Refused) -> &'static str {
-    match why {
-        Refused::Truncated => "refused-truncated",
-        Refused::Oversized => "refused-oversized",
-        Refused::Foreign => "refused-foreign",
-        Refused::Version => "refused-version",
-        Refused::Damaged => "refused-damaged",
-        Refused::BadFragment => "refused-bad-fragment",
-        Refused::DuplicateFragment => "refused-duplicate-fragment",
-        Refused::TooManyFragments => "refused-too-many-fragments",
-        Refused::Malformed => "refused-malformed",
     }
 }
 

@@ -1,18 +1,20 @@
-//! Delays by name, by rates, or from a file.
+//! How long messages take, as command lines and files say it: by name, by rates, or from a file.
 
+use crate::analysis::pbs::{Delay, Legs, NAMES};
 use anyhow::{Context as _, anyhow, bail};
-use dynamo::analysis::pbs::{Delay, Legs, NAMES};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Most measured values in one file.
 const MAX_VALUES: usize = 10_000_000;
 
-/// The delays that `--distribution` means.
+/// The delays that this means: one of [`NAMES`], `exponential:RATE:RATE`, or a file that ends in
+/// `.toml`.
 ///
 /// # Errors
 /// In one sentence: an unknown name, bad rates, or a file that cannot be read or understood.
-pub(super) fn legs(name: &str) -> anyhow::Result<Legs> {
+pub fn legs(name: &str) -> anyhow::Result<Legs> {
     if let Some(legs) = Legs::named(name) {
         return Ok(legs);
     }
@@ -59,42 +61,85 @@ struct File {
     remote: Option<f64>,
 }
 
-/// A delay as a file has it.
-#[derive(Deserialize)]
+/// A [`Delay`] as a file has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum Spec {
+pub enum Spec {
+    /// Always so many milliseconds.
     Constant(f64),
-    Uniform { low: f64, high: f64 },
-    Normal { mean: f64, deviation: f64 },
-    Exponential { rate: f64 },
-    Pareto { scale: f64, shape: f64 },
+    /// See [`Delay::Uniform`].
+    Uniform {
+        /// From so many milliseconds.
+        low: f64,
+        /// To so many.
+        high: f64,
+    },
+    /// See [`Delay::Normal`].
+    Normal {
+        /// In milliseconds.
+        mean: f64,
+        /// Standard deviation in milliseconds.
+        deviation: f64,
+    },
+    /// See [`Delay::Exponential`].
+    Exponential {
+        /// A millisecond.
+        rate: f64,
+    },
+    /// See [`Delay::Pareto`].
+    Pareto {
+        /// The least, in milliseconds.
+        scale: f64,
+        /// The exponent of the tail.
+        shape: f64,
+    },
+    /// One of several, by weight.
     Mixture(Vec<Part>),
-    Shifted { by: f64, of: Box<Spec> },
+    /// More than another.
+    Shifted {
+        /// By so many milliseconds.
+        by: f64,
+        /// Than this.
+        of: Box<Spec>,
+    },
+    /// One of the values in a file, one number a line.
     Empirical(PathBuf),
 }
 
 /// One part of a mixture.
-#[derive(Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Part {
-    weight: f64,
-    of: Spec,
+pub struct Part {
+    /// How often, beside the weights of the other parts.
+    pub weight: f64,
+    /// What.
+    pub of: Spec,
 }
 
 impl Spec {
     /// The delay; files of measured values are found from `folder`.
-    fn delay(self, folder: &Path) -> anyhow::Result<Delay> {
+    ///
+    /// # Errors
+    /// In one sentence: a file that cannot be read or understood, or a parameter that gives no
+    /// delays.
+    pub fn delay(&self, folder: &Path) -> anyhow::Result<Delay> {
+        let delay = self.unchecked(folder)?;
+        delay.check()?;
+        Ok(delay)
+    }
+
+    fn unchecked(&self, folder: &Path) -> anyhow::Result<Delay> {
         Ok(match self {
-            Spec::Constant(ms) => Delay::Constant(ms),
-            Spec::Uniform { low, high } => Delay::Uniform(low, high),
-            Spec::Normal { mean, deviation } => Delay::Normal(mean, deviation),
-            Spec::Exponential { rate } => Delay::Exponential(rate),
-            Spec::Pareto { scale, shape } => Delay::Pareto(scale, shape),
+            Spec::Constant(ms) => Delay::Constant(*ms),
+            Spec::Uniform { low, high } => Delay::Uniform(*low, *high),
+            Spec::Normal { mean, deviation } => Delay::Normal(*mean, *deviation),
+            Spec::Exponential { rate } => Delay::Exponential(*rate),
+            Spec::Pareto { scale, shape } => Delay::Pareto(*scale, *shape),
             Spec::Mixture(parts) => {
-                let part = |Part { weight, of }| Ok((weight, of.delay(folder)?));
-                Delay::Mixture(parts.into_iter().map(part).collect::<anyhow::Result<_>>()?)
+                let part = |part: &Part| Ok((part.weight, part.of.unchecked(folder)?));
+                Delay::Mixture(parts.iter().map(part).collect::<anyhow::Result<_>>()?)
             }
-            Spec::Shifted { by, of } => Delay::Shifted(by, of.delay(folder)?.into()),
+            Spec::Shifted { by, of } => Delay::Shifted(*by, of.unchecked(folder)?.into()),
             Spec::Empirical(file) => Delay::Empirical(measured(&folder.join(file))?.into()),
         })
     }
@@ -102,14 +147,9 @@ impl Spec {
 
 fn from_file(path: &Path) -> anyhow::Result<Legs> {
     let text = read(path)?;
-    let file: File = toml::from_str(&text).map_err(|error| {
-        let before = error.span().map_or("", |span| &text[..span.start.min(text.len())]);
-        let line = before.matches('\n').count() + 1;
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        anyhow!("{}, line {line}: {message}", path.display())
-    })?;
+    let file: File = parse(path, &text)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let [w, a, r, s] = [file.w, file.a, file.r, file.s].map(|spec| spec.delay(folder));
+    let [w, a, r, s] = [file.w, file.a, file.r, file.s].map(|spec| spec.unchecked(folder));
     Legs::new(w?, a?, r?, s?, file.remote).with_context(|| path.display().to_string())
 }
 
@@ -135,6 +175,19 @@ fn measured(path: &Path) -> anyhow::Result<Vec<f64>> {
     Ok(values)
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
+/// What the TOML in `text`, of the file `path`, says.
+///
+/// # Errors
+/// File, line and what is wrong there, in one sentence.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<T> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().map_or("", |span| &text[..span.start.min(text.len())]);
+        let line = before.matches('\n').count() + 1;
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        anyhow!("{}, line {line}: {message}", path.display())
+    })
+}
+
+pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

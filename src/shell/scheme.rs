@@ -1,6 +1,5 @@
 //! The cluster's quorums and schemes, as configuration files and command lines name them.
 
-use super::config::MemberConfig;
 use dynamo_protocol::config::{self, Config, FailureHandling};
 use dynamo_protocol::ring::{Layout, Member, Strategy};
 use dynamo_protocol::versions;
@@ -142,7 +141,7 @@ impl Scheme {
     ///
     /// # Errors
     /// One sentence about what does not fit together.
-    pub fn protocol(&self, members: &[MemberConfig]) -> Result<Config, String> {
+    pub fn protocol(&self, members: impl Iterator<Item = Member>) -> Result<Config, String> {
         let layout = self.layout(members)?;
         let (r, w, read_repair) = (self.r, self.w, self.read_repair.into());
         let config = Config::founded_on(layout, r, w, self.versioning()?, read_repair);
@@ -175,7 +174,7 @@ impl Scheme {
     }
 
     /// Who takes part at first. The one place that founds a layout.
-    fn layout(&self, members: &[MemberConfig]) -> Result<Layout, String> {
+    fn layout(&self, members: impl Iterator<Item = Member>) -> Result<Layout, String> {
         let (tokens, partitions) = (self.tokens, self.partitions);
         let strategy = match self.strategy {
             1 => Strategy::RandomTokens { tokens },
@@ -183,13 +182,6 @@ impl Scheme {
             3 => Strategy::EqualPartitions { partitions },
             other => return Err(format!("there is no strategy {other}; use 1, 2 or 3")),
         };
-        let members = members.iter().map(|member| Member {
-            id: member.node_id(),
-            name: member.name.clone(),
-            weight: member.weight,
-            zone: member.zone.clone(),
-            address: member.address.to_string(),
-        });
         Layout::new(strategy, self.n, members.collect()).map_err(|error| error.to_string())
     }
 }

@@ -2,18 +2,23 @@
 
 use dynamo_protocol::door::Timer;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
-/// The timers that are running. Each name runs at most once.
-#[derive(Debug, Default)]
-pub struct Timers {
-    deadlines: BTreeMap<Timer, Instant>,
-    queue: BTreeSet<(Instant, Timer)>,
+/// The timers that are running, by a clock that shows `T`. Each name runs at most once.
+#[derive(Debug)]
+pub struct Timers<T> {
+    deadlines: BTreeMap<Timer, T>,
+    queue: BTreeSet<(T, Timer)>,
 }
 
-impl Timers {
+impl<T> Default for Timers<T> {
+    fn default() -> Timers<T> {
+        Timers { deadlines: BTreeMap::new(), queue: BTreeSet::new() }
+    }
+}
+
+impl<T: Copy + Ord> Timers<T> {
     /// Lets `timer` fire at `deadline`, and at no other time.
-    pub fn set(&mut self, timer: Timer, deadline: Instant) {
+    pub fn set(&mut self, timer: Timer, deadline: T) {
         self.cancel(timer);
         self.deadlines.insert(timer, deadline);
         self.queue.insert((deadline, timer));
@@ -27,19 +32,19 @@ impl Timers {
     }
 
     /// Lets `timer` fire at `deadline` if it runs and would fire later.
-    pub fn bring_forward(&mut self, timer: Timer, deadline: Instant) {
+    pub fn bring_forward(&mut self, timer: Timer, deadline: T) {
         if self.deadlines.get(&timer).is_some_and(|set| *set > deadline) {
             self.set(timer, deadline);
         }
     }
 
     /// The next deadline.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<T> {
         self.queue.first().map(|(deadline, _)| *deadline)
     }
 
     /// Takes out one timer that is due at `now`.
-    pub fn pop_due(&mut self, now: Instant) -> Option<Timer> {
+    pub fn pop_due(&mut self, now: T) -> Option<Timer> {
         let &(deadline, timer) = self.queue.first()?;
         if deadline > now {
             return None;
@@ -53,7 +58,7 @@ impl Timers {
 mod tests {
     use super::*;
     use dynamo_protocol::ids::{ClientId, RequestId};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     fn timer(sequence: u64) -> Timer {
         Timer::Request(RequestId { client: ClientId(1), sequence })

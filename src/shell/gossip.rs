@@ -7,7 +7,8 @@
 use dynamo_protocol::ids::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::ops::Add;
+use std::time::Duration;
 
 /// Shortest time between two ticks.
 pub const FASTEST: Duration = Duration::from_millis(50);
@@ -23,23 +24,23 @@ pub enum Pace {
     Fixed,
 }
 
-/// The clock, and the peers to choose from.
+/// The clock, by one that shows `T`, and the peers to choose from.
 #[derive(Debug)]
-pub struct GossipClock {
+pub struct GossipClock<T> {
     pace: Pace,
     /// Between two ticks when nothing changes.
     slow: Duration,
     interval: Duration,
     /// The next tick.
-    next: Instant,
+    next: T,
     candidates: BTreeSet<NodeId>,
     /// Whether something has changed since the last tick.
     is_stirred: bool,
 }
 
-impl GossipClock {
+impl<T: Copy + Ord + Add<Duration, Output = T>> GossipClock<T> {
     /// A clock that ticks every `slow` when nothing changes, for the first time at `first`.
-    pub fn new(pace: Pace, slow: Duration, first: Instant) -> GossipClock {
+    pub fn new(pace: Pace, slow: Duration, first: T) -> GossipClock<T> {
         let (interval, candidates) = (slow, BTreeSet::new());
         GossipClock { pace, slow, interval, next: first, candidates, is_stirred: false }
     }
@@ -55,12 +56,12 @@ impl GossipClock {
     }
 
     /// When the clock ticks next; `None` while there is nobody to gossip with.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<T> {
         (!self.candidates.is_empty()).then_some(self.next)
     }
 
     /// The membership has changed: others should hear of it.
-    pub fn stir(&mut self, now: Instant) {
+    pub fn stir(&mut self, now: T) {
         self.is_stirred = true;
         if self.pace == Pace::Adaptive {
             self.next = self.next.min(now + self.fastest());
@@ -71,7 +72,7 @@ impl GossipClock {
     /// `is_changing` says whether a change of the layout is under way.
     pub fn tick(
         &mut self,
-        now: Instant,
+        now: T,
         is_changing: bool,
         draw: impl FnOnce(usize) -> usize,
     ) -> Option<NodeId> {
@@ -100,11 +101,12 @@ impl GossipClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     /// The waits in ms until the next ticks, of which `changing` tells whether a change is under way.
-    fn waits(clock: &mut GossipClock, start: Instant, changing: &[bool]) -> Vec<u128> {
+    fn waits(clock: &mut GossipClock<Instant>, start: Instant, changing: &[bool]) -> Vec<u128> {
         let mut now = start;
         let wait = |&is_changing: &bool| {
             let due = clock.next_deadline().unwrap();
@@ -117,7 +119,7 @@ mod tests {
         changing.iter().map(wait).collect()
     }
 
-    fn clock(pace: Pace, slow: Duration, start: Instant) -> GossipClock {
+    fn clock(pace: Pace, slow: Duration, start: Instant) -> GossipClock<Instant> {
         let mut clock = GossipClock::new(pace, slow, start + slow);
         assert_eq!(clock.next_deadline(), None, "there is nobody");
         (0..3).for_each(|id| clock.add(NodeId(id)));
