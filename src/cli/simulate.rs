@@ -149,9 +149,12 @@ fn smaller(setup: &Setup, seed: u64, file: &Path) -> anyhow::Result<ExitCode> {
     std::fs::write(file, head + &toml::to_string(&smaller)?)
         .with_context(|| format!("cannot write {path}"))?;
     let requests = dynamo::sim::run(&smaller, seed)?.requests;
-    let events = smaller.faults.events.len();
+    let faults = match smaller.faults.events.len() {
+        1 => "1 fault".to_owned(),
+        events => format!("{events} faults"),
+    };
     say(format_args!(
-        "{} is violated by {requests} requests and {events} faults; see it again:\n  \
+        "{} is violated by {requests} requests and {faults}; see it again:\n  \
          dynamo simulate {path} --seed {seed}\n",
         text::name(*property)
     ))?;

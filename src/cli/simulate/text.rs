@@ -102,15 +102,14 @@ fn staleness(outcome: &Outcome) -> String {
 
 fn counts(outcome: &Outcome) -> String {
     let counts = outcome.counts.iter().map(|(name, count)| format!("{name}={count}"));
-    let mut lines = vec![String::from("What clients were told, nodes did and went wrong:\n ")];
+    let mut lines = vec![String::new()];
     for count in counts {
-        let line = lines.last_mut().filter(|line| line.len() + count.len() < 98);
-        match line {
+        match lines.last_mut().filter(|line| line.len() + count.len() < 96) {
             Some(line) => *line += &format!(" {count}"),
-            None => lines.push(format!("  {count}")),
+            None => lines.push(format!(" {count}")),
         }
     }
-    lines.join("\n")
+    format!("What clients were told, nodes did and went wrong:\n {}", lines.join("\n "))
 }
 
 /// How to see again what is wrong.
