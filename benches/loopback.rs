@@ -5,8 +5,8 @@
 //! request to its answer, in microseconds; a session has one request at a time.
 
 use dynamo::node::local::Plan;
-use dynamo::node::scheme::Scheme;
 use dynamo::node::{Server, Stopper};
+use dynamo::shell::scheme::Scheme;
 use dynamo::wire::codec::{self, Frame, HEADER_BYTES, MAX_DATAGRAM_BYTES};
 use dynamo_protocol::ids::{ClientId, Key, RequestId, Value};
 use dynamo_protocol::message::{Answer, Operation, Request};

@@ -8,7 +8,7 @@
 mod support;
 
 use dynamo::client::{Client, Read};
-use dynamo::node::gossip::Pace;
+use dynamo::shell::gossip::Pace;
 use dynamo_protocol::ids::{Key, Value};
 use hdrhistogram::Histogram;
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@ mod support;
 
 use dynamo::client::{Client, PutError, Read};
 use dynamo::node::faults::FaultConfig;
-use dynamo::node::scheme::{Durability, Scheme, Versioning};
+use dynamo::shell::scheme::{Durability, Scheme, Versioning};
 use dynamo::wire::status::{Status, disagreements};
 use dynamo_protocol::config::Quorum;
 use dynamo_protocol::ids::{Key, Value};

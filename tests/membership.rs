@@ -6,7 +6,7 @@ mod support;
 use dynamo::client::{Client, ClientError, PutError, Read};
 use dynamo::node::config::MemberConfig;
 use dynamo::node::faults::FaultConfig;
-use dynamo::node::scheme::Scheme;
+use dynamo::shell::scheme::Scheme;
 use dynamo::torture::judge::{Outcome, Seen, Write, judge};
 use dynamo::torture::siblings;
 use dynamo::wire::status::{Digests, disagreements};

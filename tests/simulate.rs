@@ -235,8 +235,9 @@ fn what_cannot_be_simulated_is_refused() {
         let error = setup.check().and_then(|()| run(&setup, 0).map(drop)).unwrap_err();
         format!("{error:#}")
     };
-    let cases: [(fn(&mut Setup), &str); 8] = [
-        (|s| s.nodes = 0, "nodes is 0; use 1 to 2000"),
+    type Spoil = fn(&mut Setup);
+    let cases: [(Spoil, &str); 8] = [
+        (|s| s.nodes = 0, "nodes is 0; use 1 to 256"),
         (|s| s.nodes = 2, "N is 3"),
         (|s| s.cluster.r = 4, "R is 4"),
         (|s| s.network.loss = 1.5, "network.loss is 1.5; use 0 to 1"),

@@ -2,7 +2,7 @@
 //! says so can fail.
 #![cfg(feature = "node")]
 
-use dynamo::node::scheme::{ReadRepair, Switch};
+use dynamo::shell::scheme::{ReadRepair, Switch};
 use dynamo::torture::plan::Options;
 use dynamo::torture::{Report, run};
 use std::io::{BufRead, BufReader};

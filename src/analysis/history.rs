@@ -208,6 +208,8 @@ impl History {
 mod tests {
     use super::*;
 
+    const NONE: [Write; 0] = [];
+
     /// A key whose writes are acknowledged as they are called; each had read what is named.
     fn history(reads: &[&[Write]]) -> History {
         let mut history = History::new(1);
@@ -235,19 +237,19 @@ mod tests {
         let mut history = history(&[&[], &[0], &[]]);
         assert_eq!(history.clone().take_lost(0), [1, 2]);
         [1, 2, 2].into_iter().for_each(|write| history.hold(write));
-        assert_eq!(history.take_lost(0), []);
+        assert_eq!(history.take_lost(0), NONE);
         history.release(2);
-        assert_eq!(history.take_lost(0), [], "there is another copy");
+        assert_eq!(history.take_lost(0), NONE, "there is another copy");
         let maybe = history.call(0, &[2]);
         history.hold(maybe);
         history.release(2);
-        assert_eq!(history.take_lost(0), [], "whatever has read it covers it");
+        assert_eq!(history.take_lost(0), NONE, "whatever has read it covers it");
         history.release(maybe);
         history.reap(maybe);
-        assert_eq!(history.take_lost(0), [], "if only it was removed by rule");
+        assert_eq!(history.take_lost(0), NONE, "if only it was removed by rule");
         history.release(1);
         assert_eq!(history.take_lost(0), [1]);
-        assert_eq!(history.take_lost(0), [], "it was named");
+        assert_eq!(history.take_lost(0), NONE, "it was named");
     }
 
     #[test]
@@ -256,13 +258,13 @@ mod tests {
         history.hold(0);
         history.release(0);
         history.hold(0);
-        assert_eq!(history.merged(0, &[0]), [], "it was not replaced");
+        assert_eq!(history.merged(0, &[0]), NONE, "it was not replaced");
         let over = history.call(0, &[0]);
         history.hold(over);
         history.acknowledge(over);
         assert!(history.holds_replaced(0), "there still is a copy");
-        assert_eq!(history.merged(0, &[0, over]), [], "which was never out of sight");
-        assert_eq!(history.merged(0, &[over]), []);
+        assert_eq!(history.merged(0, &[0, over]), NONE, "which was never out of sight");
+        assert_eq!(history.merged(0, &[over]), NONE);
         assert_eq!(history.merged(0, &[0]), [0]);
         history.release(0);
         assert!(!history.holds_replaced(0));
@@ -273,7 +275,7 @@ mod tests {
         let mut history = history(&[&[], &[0]]);
         history.hold(1);
         history.hold(0);
-        assert_eq!(history.merged(0, &[1]), [], "a late copy that another one covers");
+        assert_eq!(history.merged(0, &[1]), NONE, "a late copy that another one covers");
         history.release(1);
         assert_eq!(history.merged(0, &[0]), [0]);
     }

@@ -7,8 +7,8 @@ use crate::shell::scheme::Scheme;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Most nodes.
-pub const MAX_NODES: u32 = 2_000;
+/// Most nodes: as many as a ring may have.
+pub const MAX_NODES: u32 = dynamo_protocol::ring::MAX_MEMBERS as u32;
 
 /// Most clients.
 pub const MAX_CLIENTS: u32 = 100_000;

@@ -93,7 +93,7 @@ type Change = dyn Fn(&Setup) -> Option<Setup>;
 
 /// What is left out, the largest things first.
 const CHANGES: [&Change; 14] = [
-    &|s| load(s, |l| l.duration_ms = l.duration_ms / 2),
+    &|s| load(s, |l| l.duration_ms /= 2),
     &|s| load(s, |l| l.duration_ms = l.duration_ms * 9 / 10),
     &|s| Some(earlier(s, 0.5)),
     &|s| Some(earlier(s, 0.9)),

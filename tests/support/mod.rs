@@ -4,7 +4,7 @@
 use dynamo::client::Client;
 use dynamo::node::config::{JoinerConfig, NodeConfig};
 use dynamo::node::local::Plan;
-use dynamo::node::scheme::Scheme;
+use dynamo::shell::scheme::Scheme;
 use dynamo::wire::caller::Caller;
 use dynamo::wire::status::{Digests, Members, Status};
 use std::collections::BTreeMap;

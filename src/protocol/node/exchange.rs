@@ -17,7 +17,7 @@ use crate::ring::RangeId;
 use crate::store::Durability;
 use crate::store::Store;
 use crate::versions::Object;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
@@ -67,11 +67,11 @@ impl<S: Store> Node<S> {
         peer: NodeId,
         ranges: RangeInclusive<RangeId>,
     ) -> impl Iterator<Item = (RangeId, Hash)> + '_ {
-        // A peer may speak of ranges that there are not.
-        let count = self.rings.current().ranges().len() as u32;
-        let end = ranges.end().0.saturating_add(1).min(count);
-        let all = (ranges.start().0..end).map(RangeId);
-        let shared = all.filter(move |range| self.shares(*range, peer));
+        let rings = self.rings.with_ranges_of_current();
+        let own: BTreeSet<RangeId> =
+            rings.flat_map(|ring| ring.ranges_of(self.id)).copied().collect();
+        let shared = own.into_iter().filter(move |range| ranges.contains(range));
+        let shared = shared.filter(move |range| self.shares(*range, peer));
         let roots = shared.map(|range| (range, merkle::root(&self.store, range)));
         roots.filter(|(_, root)| *root != Hash::EMPTY)
     }

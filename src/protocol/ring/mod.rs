@@ -40,6 +40,8 @@ pub struct Ring {
     ranges: Ranges,
     lists: Lists,
     nodes: Vec<NodeId>,
+    /// What each member stores, worked out once.
+    owned: BTreeMap<NodeId, Vec<RangeId>>,
 }
 
 /// Where ranges begin and end.
@@ -69,7 +71,7 @@ impl Ring {
                 (Ranges::Equal(EqualPartitions(partitions)), Lists::of_walks(&owners, &nodes))
             }
         };
-        Ring { ranges, lists, nodes: nodes.ids }
+        Ring::of(ranges, lists, nodes.ids)
     }
 
     /// A ring of explicit tokens, for the paper's figures and for tests; zones are not looked at.
@@ -92,7 +94,17 @@ impl Ring {
         tokens.sort_unstable();
         let nodes = Nodes { zones: (0..).take(ids.len()).collect(), ids, n: usize::from(n) };
         let (ranges, lists) = between_tokens(tokens, &nodes);
-        Ok(Ring { ranges, lists, nodes: nodes.ids })
+        Ok(Ring::of(ranges, lists, nodes.ids))
+    }
+
+    fn of(ranges: Ranges, lists: Lists, nodes: Vec<NodeId>) -> Ring {
+        let mut owned: BTreeMap<NodeId, Vec<RangeId>> = BTreeMap::new();
+        for range in 0..lists.len() {
+            for node in lists.get(range).primaries() {
+                owned.entry(*node).or_default().push(RangeId(range as u32));
+            }
+        }
+        Ring { ranges, lists, nodes, owned }
     }
 
     /// N: how many nodes at the head of every preference list store the key.
@@ -121,6 +133,11 @@ impl Ring {
         (range < self.lists.len()).then(|| self.lists.get(range))
     }
 
+    /// The ranges whose keys `node` stores, as one of their top N, ascending.
+    pub fn ranges_of(&self, node: NodeId) -> &[RangeId] {
+        self.owned.get(&node).map_or(&[], Vec::as_slice)
+    }
+
     /// Who stores `key`, in order (paper §4.3).
     pub fn preference_list(&self, key: &Key) -> &PreferenceList {
         self.preference_list_at(Position::of(&key.0))
@@ -138,7 +155,7 @@ impl Ring {
 
     /// All ranges in order, from [`RangeId`] 0 on: how many positions each holds, and who stores
     /// them. A range that holds all 2^128 positions counts as [`u128::MAX`].
-    pub fn ranges(&self) -> impl ExactSizeIterator<Item = (u128, &PreferenceList)> {
+    pub fn ranges(&self) -> impl Iterator<Item = (u128, &PreferenceList)> {
         (0..self.lists.len()).map(|range| (self.ranges.size(range), self.lists.get(range)))
     }
 
