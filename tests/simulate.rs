@@ -2,6 +2,7 @@
 //! whatever should break is seen to.
 #![cfg(feature = "sim")]
 
+use dynamo::analysis::pbs::{Delay, Legs, Quorum, Study};
 use dynamo::sim::{Outcome, Property, Seeds, Setup, Shard, Sum, run, shrink, sweep};
 use std::num::NonZeroUsize;
 
@@ -167,6 +168,38 @@ fn quorums_that_do_not_overlap_are_stale_now_and_then() {
     }
 }
 
+/// The simulator, PBS and, for R = W = 1, a formula: three ways to the same probability that a read
+/// is consistent, t after the put was acknowledged. Whoever coordinates is an owner.
+#[test]
+fn the_simulator_and_pbs_agree_on_how_stale_reads_are() {
+    let times = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
+    for (r, w) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+        let quorums = format!("n = 3\nr = {r}\nw = {w}\nquorum = \"strict\"");
+        let cluster = format!("{quorums}\nread-repair = \"off\"\nanti-entropy = \"off\"");
+        let load = "clients = 50\nkeys = 100000\ncontact = \"owner\"\nduration-ms = 20000
+think = { constant = 1 }\nprobes-ms = [0, 1, 2, 5, 10, 20, 50]";
+        let network = "[network]\nlatency = \"exponential:0.1:1\"";
+        let probes = all(&calm(&cluster, load, network), 3).probes;
+        let legs = Legs::of(Delay::Exponential(0.1), Delay::Exponential(1.0)).unwrap();
+        let (legs, quorum) = (legs.with_local_coordinators(), Quorum::new(3, r, w).unwrap());
+        let study = Study::new(legs, quorum, times.into(), 1 << 20, 0).unwrap();
+        let pbs = study.run(two(), &|_| true).unwrap();
+        assert_eq!(probes.len(), times.len());
+        for (probe, (t, pbs)) in probes.iter().zip(pbs.consistent()) {
+            assert_eq!(probe.after_ms, t);
+            let (p, n) = (probe.fresh as f64 / probe.gets as f64, probe.gets as f64);
+            // Four standard deviations: 28 comparisons, and a seed that does not change.
+            let most = 4.0 * (pbs.p * (1.0 - pbs.p) / n).sqrt() + (pbs.high - pbs.low);
+            assert!(n > 10_000.0 && (p - pbs.p).abs() <= most, "R={r} W={w} t={t}: {p} {pbs:?}");
+            if (r, w) == (1, 1) {
+                // The local copy, of one of three owners, of which one had it at once.
+                let exact = 1.0 - 2.0 / 3.0 * (-0.1 * t).exp();
+                assert!((p - exact).abs() <= most, "t={t}: {p} {exact}");
+            }
+        }
+    }
+}
+
 /// Each property that must hold is seen to fail where it should.
 #[test]
 fn what_should_break_is_seen_to() {
@@ -214,7 +247,12 @@ fn what_should_break_is_seen_to() {
 
 #[test]
 fn a_failing_run_is_shrunk_to_a_smaller_one_that_fails_alike() {
-    let setup = usual(|setup| setup.cluster.w = 1);
+    let setup = usual(|setup| {
+        setup.cluster.w = 1;
+        setup.load.duration_ms = 8_000;
+        let crashes = setup.faults.crashes.as_mut().unwrap();
+        (crashes.erase, crashes.every_ms) = (1.0, 2_000.0);
+    });
     let seed = all(&setup, 150).violations[&Property::NoLostWrite].seed;
     let (smaller, found) = shrink(&setup, seed, Property::NoLostWrite, &|| true).unwrap().unwrap();
     // Written down and read again, it is the same.

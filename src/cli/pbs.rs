@@ -66,6 +66,9 @@ pub(crate) struct PbsArgs {
     #[arg(long, value_name = "MS", num_args = 1.., allow_negative_numbers = true,
         default_values_t = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0])]
     t: Vec<f64>,
+    /// Let one of the replicas coordinate the write, and one the read: their own legs take no time
+    #[arg(long)]
+    local: bool,
     /// Trials
     #[arg(long, default_value_t = 1_000_000)]
     samples: u64,
@@ -82,7 +85,7 @@ pub(crate) struct PbsArgs {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Instead of one study, those of the paper's Table 4, as Markdown
-    #[arg(long, conflicts_with_all = ["distribution", "n", "r", "w", "t", "json", "svg"])]
+    #[arg(long, conflicts_with_all = ["distribution", "n", "r", "w", "t", "local", "json", "svg"])]
     table: bool,
 }
 
@@ -123,6 +126,11 @@ pub(crate) fn run(args: PbsArgs) -> anyhow::Result<ExitCode> {
     };
     let quorum = Quorum::new(args.n, args.r, args.w)?;
     let legs = latency::legs(name)?;
+    let (legs, name) = match args.local {
+        true => (legs.with_local_coordinators(), format!("{name} (local coordinators)")),
+        false => (legs, name.clone()),
+    };
+    let name = &name;
     let Some(outcome) = args.outcome(legs, quorum, args.t.clone())? else {
         return Ok(2.into());
     };

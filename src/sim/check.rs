@@ -56,6 +56,9 @@ impl Setup {
         let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
         let is_mix = mix.iter().all(is_weight) && mix.iter().sum::<f64>() > 0.0;
         ensure!(is_mix, "load.mix gives nothing to do; use weights of 0 or more, not all 0");
+        for ms in &load.probes_ms {
+            ensure!((0.0..=1e9).contains(ms), "a probe is after {ms} ms; use 0 to 1000000000");
+        }
         self.check_choice()?;
         self.check_faults()?;
         self.config().map(drop)

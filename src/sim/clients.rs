@@ -54,7 +54,10 @@ impl World {
             return;
         }
         let deed = self.load.deed(&mut self.random.load);
-        let key = self.load.key(&mut self.random.load);
+        let key = match deed {
+            Deed::Probe(_) => (self.asked % self.acknowledged.len() as u64) as u32,
+            _ => self.load.key(&mut self.random.load),
+        };
         self.asked += 1;
         if self.requests.is_some_and(|most| self.asked >= most) {
             self.has_ended = true;
@@ -63,7 +66,7 @@ impl World {
         let has_read = knows.is_some_and(|memory| memory.context.is_some());
         match deed {
             Deed::Put | Deed::Delete if has_read => self.put(client, key, deed),
-            Deed::Blind => self.put(client, key, deed),
+            Deed::Blind | Deed::Probe(_) => self.put(client, key, deed),
             Deed::Get | Deed::Put | Deed::Update | Deed::Delete => self.get(client, key, deed),
         }
     }
@@ -75,7 +78,8 @@ impl World {
 
     fn put(&mut self, client: u32, key: u32, deed: Deed) {
         let memory = self.clients[client as usize].memory.entry(key).or_default();
-        let known = if deed == Deed::Blind { None } else { memory.context.take() };
+        let is_blind = matches!(deed, Deed::Blind | Deed::Probe(_));
+        let known = if is_blind { None } else { memory.context.take() };
         let (context, read) = known.map_or((None, vec![]), |(context, read)| (Some(context), read));
         let value = (deed != Deed::Delete).then(|| {
             let name = format!("{}", self.asked);
@@ -166,8 +170,18 @@ impl World {
             (Deed::Update | Deed::Put | Deed::Delete, Asks::Get(_)) => {
                 self.put(client, waiting.key, waiting.deed);
             }
+            (Deed::Probe(probe), Asks::Put(_)) => {
+                let later = self.now.after_ms(self.probes_ms[probe]);
+                self.queue.push(later, Happening::Probe { client, key: waiting.key, probe });
+            }
             _ => self.go_on(client),
         }
+    }
+
+    /// Somebody else reads what a client has put some time ago.
+    pub(super) fn probe(&mut self, client: u32, key: u32, probe: usize) {
+        self.begin_session(client);
+        self.get(client, key, Deed::Probe(probe));
     }
 
     /// A get has returned something: judge it, and remember it.
@@ -191,6 +205,9 @@ impl World {
         let is_regular = self.judge.answered(&answered, self.now);
         let since = self.acknowledged[key as usize].map(|at| waiting.called.ms() - at.ms());
         self.outcome.get(since.filter(|ms| *ms >= 0.0), is_regular);
+        if let Deed::Probe(probe) = waiting.deed {
+            self.outcome.probe(self.probes_ms[probe], probe, is_regular);
+        }
         let history = &self.judge.history;
         let is_covered = |write: &Write| history.covers(key, &returned, &[*write]);
         let (covered, own) = memory.own.drain(..).partition::<Vec<Write>, _>(is_covered);

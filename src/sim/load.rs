@@ -32,6 +32,8 @@ pub(super) enum Deed {
     Update,
     Blind,
     Delete,
+    /// A put of a key of its own, and a get of it so long after as the probe of this number says.
+    Probe(usize),
 }
 
 /// What is drawn for each request.
@@ -48,6 +50,7 @@ pub(super) struct Load {
     think: Draws,
     /// Milliseconds between two requests of an open loop, on average.
     gap: Option<f64>,
+    probes: usize,
 }
 
 const DEEDS: [Deed; 5] = [Deed::Get, Deed::Put, Deed::Update, Deed::Blind, Deed::Delete];
@@ -70,11 +73,15 @@ impl Load {
             nodes: setup.nodes,
             think: Draws::new(load.think.delay(&setup.folder)?),
             gap: load.rate.map(|rate| 1000.0 / rate),
+            probes: load.probes_ms.len(),
         })
     }
 
     pub(super) fn deed(&self, random: &mut Xoshiro256PlusPlus) -> Deed {
-        DEEDS[chosen(&self.deeds, random)]
+        match self.probes {
+            0 => DEEDS[chosen(&self.deeds, random)],
+            probes => Deed::Probe(pick(random, probes)),
+        }
     }
 
     pub(super) fn key(&self, random: &mut Xoshiro256PlusPlus) -> u32 {

@@ -30,10 +30,24 @@ pub struct Outcome {
     pub siblings: Siblings,
     /// Gets by the time since the key was last acknowledged, see [`Staleness`].
     pub staleness: Staleness,
+    /// Of each probe: after how many milliseconds, how many gets, and how many of them were regular.
+    pub probes: Vec<Probe>,
     /// Counters by name: what clients were told, what the core noted, what went wrong on purpose.
     pub counts: BTreeMap<String, u64>,
     /// In how many runs a property was violated, how often in all, and where first.
     pub violations: BTreeMap<Property, Violation>,
+}
+
+/// Gets so long after a put was acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// How long after, in milliseconds.
+    pub after_ms: f64,
+    /// How many.
+    pub gets: u64,
+    /// Of these, how many returned what was put.
+    pub fresh: u64,
 }
 
 /// Violations of one property.
@@ -107,6 +121,14 @@ impl Outcome {
         self.staleness.stale[class] += u64::from(!is_regular);
     }
 
+    /// A get of a probe is answered.
+    pub(super) fn probe(&mut self, after_ms: f64, probe: usize, is_fresh: bool) {
+        let probes = &mut self.probes;
+        probes.resize(probes.len().max(probe + 1), Probe::default());
+        let Probe { gets, fresh, .. } = probes[probe];
+        probes[probe] = Probe { after_ms, gets: gets + 1, fresh: fresh + u64::from(is_fresh) };
+    }
+
     pub(super) fn wrong(&mut self, property: Property, wrong: Wrong) {
         let Wrong { times, at, what } = wrong;
         let violation = Violation { runs: 1, times, seed: 0, at_ms: at.ms(), what };
@@ -133,6 +155,11 @@ impl Outcome {
         for class in 0..self.staleness.gets.len() {
             self.staleness.gets[class] += other.staleness.gets[class];
             self.staleness.stale[class] += other.staleness.stale[class];
+        }
+        self.probes.resize(self.probes.len().max(other.probes.len()), Probe::default());
+        for (mine, theirs) in self.probes.iter_mut().zip(&other.probes) {
+            let (gets, fresh) = (mine.gets + theirs.gets, mine.fresh + theirs.fresh);
+            *mine = Probe { after_ms: mine.after_ms.max(theirs.after_ms), gets, fresh };
         }
         for (name, count) in &other.counts {
             self.add(name, *count);

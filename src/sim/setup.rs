@@ -188,6 +188,10 @@ pub struct Load {
     pub value_bytes: u32,
     /// What is done how often.
     pub mix: Mix,
+    /// Instead of the mix: a put of a key of its own, and, so many milliseconds after it was
+    /// acknowledged (one of these, drawn each time), a get of it. What PBS asks about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probes_ms: Vec<f64>,
 }
 
 /// Which keys are asked for.
@@ -363,6 +367,7 @@ impl Default for Load {
             timeout_ms: 3_000,
             value_bytes: 16,
             mix: Mix::default(),
+            probes_ms: Vec::new(),
         }
     }
 }

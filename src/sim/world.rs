@@ -50,6 +50,7 @@ pub(super) struct World {
     pub(super) asked: u64,
     pub(super) requests: Option<u64>,
     pub(super) batches: bool,
+    pub(super) probes_ms: Vec<f64>,
     pub(super) lengths: Lengths,
     pub(super) timeout_ms: f64,
     pub(super) flush_ms: f64,
@@ -105,6 +106,12 @@ pub(super) enum Happening {
     Flush {
         node: u32,
         life: u32,
+    },
+    /// It is time to read what a client has put.
+    Probe {
+        client: u32,
+        key: u32,
+        probe: usize,
     },
     /// An answer comes to a client.
     Answer {
@@ -162,6 +169,7 @@ impl World {
             asked: 0,
             requests: load.requests,
             batches: load.batches,
+            probes_ms: load.probes_ms.clone(),
             lengths: setup.timers,
             timeout_ms: load.timeout_ms as f64,
             flush_ms: setup.machines.flush_ms as f64,
@@ -250,6 +258,7 @@ impl World {
             Happening::Wake { node, life } => self.wake(node, life),
             Happening::Flush { node, life } => self.flush(node, life),
             Happening::Answer { id, answer } => self.answered(id, *answer),
+            Happening::Probe { client, key, probe } => self.probe(client, key, probe),
             Happening::GiveUp { id } => self.give_up(id),
             Happening::Fault { event } => self.befall(event),
             Happening::Mended { event } => self.is_over(event),

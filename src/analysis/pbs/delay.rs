@@ -183,6 +183,7 @@ pub struct Legs {
     /// The answer's way back.
     pub s: Delay,
     pub(super) remote: Option<f64>,
+    pub(super) local: bool,
 }
 
 /// Names of [`Legs::named`].
@@ -203,7 +204,14 @@ impl Legs {
     ) -> Result<Legs, BadStudy> {
         [&w, &a, &r, &s].into_iter().try_for_each(Delay::check)?;
         within("the way to remote replicas", remote.unwrap_or(0.0), 0.0)?;
-        Ok(Legs { w, a, r, s, remote })
+        Ok(Legs { w, a, r, s, remote, local: false })
+    }
+
+    /// The same, with coordinators that are replicas themselves, one for the write and, chosen
+    /// independently, one for the read: their own legs take no time.
+    #[must_use]
+    pub fn with_local_coordinators(self) -> Legs {
+        Legs { local: true, ..self }
     }
 
     /// Whether some replicas are farther than others.
@@ -242,7 +250,7 @@ impl Legs {
             "wan" => ((disk(), ssd()), Some(75.0)),
             _ => return None,
         };
-        Some(Legs { w, a: ars.clone(), r: ars.clone(), s: ars, remote })
+        Some(Legs { w, a: ars.clone(), r: ars.clone(), s: ars, remote, local: false })
     }
 }
 
@@ -318,7 +326,7 @@ mod tests {
     #[test]
     fn every_name_has_delays_that_pass() {
         for name in NAMES {
-            let Legs { w, a, r, s, remote } = Legs::named(name).expect(name);
+            let Legs { w, a, r, s, remote, .. } = Legs::named(name).expect(name);
             Legs::new(w, a, r, s, remote).expect(name);
         }
         assert_eq!(Legs::named("lnkd"), None);

@@ -24,14 +24,17 @@ struct Replica {
     acknowledged: Lanes,
     /// R + S: when its answer arrives, after the read was sent.
     answered: Lanes,
+    /// W and R, if coordinators are replicas.
+    legs: [Lanes; 2],
     /// W - R: how long after the write a read must be sent for this replica to answer with it.
     behind: Lanes,
 }
 
 impl<'a> Trials<'a> {
     pub(super) fn new(legs: &'a Legs, quorum: Quorum) -> Trials<'a> {
+        let none = [0.0; LANES];
         let replica =
-            || Replica { acknowledged: [0.0; LANES], answered: [0.0; LANES], behind: [0.0; LANES] };
+            || Replica { acknowledged: none, answered: none, legs: [none; 2], behind: none };
         Trials { legs, quorum, replicas: (0..quorum.n).map(|_| replica()).collect() }
     }
 
@@ -58,18 +61,45 @@ impl<'a> Trials<'a> {
                 replica.answered[lane] = r[lane] + s[lane];
                 replica.behind[lane] = w[lane] - r[lane];
             }
+            if self.legs.local {
+                replica.legs = [w, r];
+            }
         }
-        if let Some(remote) = self.legs.remote {
-            self.separate(remote, random);
+        if self.legs.remote.is_some() || self.legs.local {
+            let near = self.chosen(random);
+            if self.legs.local {
+                self.localise(&near);
+            }
+            self.legs.remote.into_iter().for_each(|remote| self.separate(remote, &near));
         }
+    }
+
+    /// Makes one replica the writer's, and one, maybe another, the reader's coordinator.
+    fn localise(&mut self, [writer, reader]: &[[usize; LANES]; 2]) {
+        for (index, replica) in self.replicas.iter_mut().enumerate() {
+            let [w, r] = &mut replica.legs;
+            for lane in 0..LANES {
+                if writer[lane] == index {
+                    (replica.acknowledged[lane], w[lane]) = (0.0, 0.0);
+                }
+                if reader[lane] == index {
+                    (replica.answered[lane], r[lane]) = (0.0, 0.0);
+                }
+                replica.behind[lane] = w[lane] - r[lane];
+            }
+        }
+    }
+
+    /// Two replicas, each chosen at random.
+    fn chosen(&self, random: &mut Xoshiro256PlusPlus) -> [[usize; LANES]; 2] {
+        let n = self.replicas.len();
+        let one = |u: f64| n.min((u * n as f64).ceil() as usize) - 1;
+        [uniform(random), uniform(random)].map(|all| all.map(one))
     }
 
     /// Puts all replicas but one far from the writer, and all but one, maybe another, far from the
     /// reader.
-    fn separate(&mut self, remote: f64, random: &mut Xoshiro256PlusPlus) {
-        let n = self.replicas.len();
-        let near = |u: f64| n.min((u * n as f64).ceil() as usize) - 1;
-        let [writer, reader] = [uniform(random), uniform(random)].map(|all| all.map(near));
+    fn separate(&mut self, remote: f64, [writer, reader]: &[[usize; LANES]; 2]) {
         for (index, replica) in self.replicas.iter_mut().enumerate() {
             for lane in 0..LANES {
                 let far = |near: usize| if near == index { 0.0 } else { remote };

@@ -12,8 +12,13 @@ pub(super) fn name(property: Property) -> String {
 }
 
 pub(super) fn of(sum: &Sum, file: Option<&Path>) -> String {
-    let mut parts = vec![head(sum), properties(sum), latencies(&sum.outcome), counts(&sum.outcome)];
-    parts.insert(3, staleness(&sum.outcome));
+    let outcome = &sum.outcome;
+    let mut parts = vec![head(sum), properties(sum), latencies(outcome)];
+    parts.push(match outcome.probes.is_empty() {
+        true => staleness(outcome),
+        false => probes(outcome),
+    });
+    parts.push(counts(outcome));
     parts.extend(again(sum, file));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
@@ -98,6 +103,18 @@ fn staleness(outcome: &Outcome) -> String {
     });
     let head = ["ms since the last put", "gets", "stale", "share", "95 % interval"];
     table(&head, 1..5, rows)
+}
+
+/// How many gets returned what was put, by how long after it they were sent.
+fn probes(outcome: &Outcome) -> String {
+    let rows = outcome.probes.iter().filter(|probe| probe.gets > 0).map(|probe| {
+        let Proportion { p, low, high } = wilson(probe.fresh, probe.gets);
+        let interval = format!("{} to {}", percent(low), percent(high));
+        let counts = [probe.gets, probe.fresh].map(|count| count.to_string());
+        let shares = [percent(p), interval];
+        [probe.after_ms.to_string()].into_iter().chain(counts).chain(shares).collect()
+    });
+    table(&["t ms", "gets", "consistent", "share", "95 % interval"], 1..5, rows)
 }
 
 fn counts(outcome: &Outcome) -> String {
