@@ -6,8 +6,8 @@ use super::disk::Disk;
 use super::ghost::Ghost;
 use super::linear::Judge;
 use super::plan::Puts;
-use super::shown::{Copy, is_outside};
-use super::state::{Envelope, State};
+use super::shown::{Copy, Disks, is_outside};
+use super::state::{Envelope, State, Violated};
 use crate::scenario::{Property, Versioning};
 use crate::seal::Sealed;
 use dynamo_protocol::store::{Record, RecordKey, Store};
@@ -27,9 +27,10 @@ impl ClusterModel {
         let left = changed().any(|(a, b)| is_outside(a) != is_outside(b));
         let acknowledged = before.ghost.acknowledged != after.ghost.acknowledged;
         let is_new = |envelope: &Sealed<Envelope>| !before.network.contains(envelope);
-        let mut sent = after.network.iter().filter(|envelope| is_new(envelope));
-        let sent_an_object = sent.any(|envelope| envelope.message.objects().next().is_some());
+        let mut objects = after.network.iter().filter(|envelope| carries_objects(envelope));
+        let sent_an_object = objects.any(is_new);
         let mut violated = after.violated;
+        let mut stores = None;
         for property in self.asked().filter(|property| !property.is_about_continuations()) {
             let may_have_changed = match property {
                 Property::NoLostWrite | Property::DurableF => wrote || acknowledged,
@@ -42,6 +43,9 @@ impl ClusterModel {
             if may_have_changed {
                 let holds = match property {
                     Property::NoResurrection => self.no_resurrection(before, after),
+                    _ if of_stores(property) => {
+                        !stores.get_or_insert_with(|| self.false_of_stores(after)).has(property)
+                    }
                     _ => self.holds(property, after, answered.as_ref()),
                 };
                 violated.judge(property, holds);
@@ -59,18 +63,14 @@ impl ClusterModel {
         answered: Option<&Answered>,
     ) -> bool {
         match property {
-            Property::NoLostWrite => self.lost(state, 0).is_empty(),
-            // Judged step by step: it speaks of what was.
-            Property::NoResurrection => true,
-            Property::DurableF => self.durable(state),
+            _ if of_stores(property) => !self.false_of_stores(state).has(property),
             Property::UniqueDots => self.unique_dots(state),
-            Property::NoFalseConcurrency => self.no_false_concurrency(state),
-            Property::BoundedSiblings => self.bounded_siblings(state),
             Property::ReadYourWrites
             | Property::MonotonicReads
             | Property::Regular
             | Property::Linearizable => self.answer_is_right(property, state, answered),
-            Property::Converges | Property::AvailableWrites | Property::AvailableReads => true,
+            // Judged step by step, as it speaks of what was; or by the engine.
+            _ => true,
         }
     }
 
@@ -125,20 +125,36 @@ impl ClusterModel {
         Judge { ghost: &state.ghost, put_of: &put_of, of_key: &of_key, register }.is_linearizable()
     }
 
+    /// Those of these properties that are false at a state.
+    fn false_of_stores(&self, state: &State) -> Violated {
+        let (disks, ghost) = (&self.disks(state), &state.ghost);
+        self.stores(disks, ghost, || {
+            let durable =
+                self.removals(state).all(|set| self.lost_by(disks, ghost, set).is_empty());
+            let lost = self.lost_by(disks, ghost, 0);
+            let mut violated = Violated::default();
+            violated.judge(Property::NoLostWrite, lost.is_empty());
+            violated.judge(Property::DurableF, durable);
+            violated.judge(Property::NoFalseConcurrency, no_false_concurrency(disks, ghost));
+            violated.judge(Property::BoundedSiblings, self.bounded_siblings(disks, ghost));
+            violated
+        })
+    }
+
     /// The acknowledged values that are neither in the merge of all disks but those in the set
     /// `removed`, nor covered by something that is, or by a tombstone that was reaped.
     pub fn lost(&self, state: &State, removed: u32) -> Puts {
-        (0..self.plan().keys().len()).fold(Puts::default(), |lost, key| {
-            let acknowledged = state.ghost.acknowledged.shared(self.plan().puts_of(key));
-            let held = self.merged(state, key, removed).with(state.ghost.reaped);
-            lost.with(acknowledged.without(state.ghost.covered_by(held)))
-        })
+        self.lost_by(&self.disks(state), &state.ghost, removed)
+    }
+
+    fn lost_by(&self, disks: &Disks, ghost: &Ghost, removed: u32) -> Puts {
+        let held = self.held_by(disks, removed).with(ghost.reaped);
+        ghost.acknowledged.without(ghost.covered_by(held))
     }
 
     /// What all disks together hold of all keys, hints included.
     pub fn held(&self, state: &State) -> Puts {
-        let keys = 0..self.plan().keys().len();
-        keys.fold(Puts::default(), |held, key| held.with(self.merged(state, key, 0)))
+        self.held_by(&self.disks(state), 0)
     }
 
     /// What was gone stays gone; then keeps in mind what is gone now.
@@ -166,11 +182,6 @@ impl ClusterModel {
         }
     }
 
-    /// `no-lost-write` of what is left when any `f` disks vanish.
-    fn durable(&self, state: &State) -> bool {
-        self.removals(state).all(|removed| self.lost(state, removed).is_empty())
-    }
-
     /// Every set of `f` disks.
     pub fn removals(&self, state: &State) -> impl Iterator<Item = u32> {
         let f = u32::from(self.scenario().f).min(state.nodes.len() as u32);
@@ -180,26 +191,45 @@ impl ClusterModel {
     /// One dot never names two values, on disks or in flight.
     fn unique_dots(&self, state: &State) -> bool {
         let mut named: SmallVec<[Option<usize>; 16]> = SmallVec::new();
-        self.all_dots(state).all(|(dot, put)| {
-            if named.len() <= dot {
-                named.resize(dot + 1, None);
-            }
-            *named[dot].get_or_insert(put) == put
+        let carriers = state.network.iter().filter(|envelope| carries_objects(envelope));
+        let in_flight = carriers.map(|envelope| self.in_flight(envelope));
+        self.disks(state).into_iter().chain(in_flight).all(|shown| {
+            shown.dots.iter().all(|&(dot, put)| {
+                if named.len() <= dot {
+                    named.resize(dot + 1, None);
+                }
+                *named[dot].get_or_insert(put) == put
+            })
         })
     }
 
-    /// No copy holds two siblings where one covers the other, be they of the same put.
-    fn no_false_concurrency(&self, state: &State) -> bool {
-        let is_right = |copy: &Copy| {
-            copy.siblings == copy.held.len() && !state.ghost.has_order_within(copy.held)
-        };
-        self.disks(state).all(|disk| disk.copies.iter().all(is_right))
-    }
-
     /// No copy holds more siblings than there are truly concurrent puts.
-    fn bounded_siblings(&self, state: &State) -> bool {
-        let most = |key| state.ghost.most_concurrent(self.plan().puts_of(key));
+    fn bounded_siblings(&self, disks: &Disks, ghost: &Ghost) -> bool {
+        let most = |key| ghost.most_concurrent(self.plan().puts_of(key));
         let is_bounded = |copy: &Copy| copy.siblings < 2 || copy.siblings <= most(copy.key);
-        self.disks(state).all(|disk| disk.copies.iter().all(is_bounded))
+        disks.iter().all(|disk| disk.copies.iter().all(is_bounded))
     }
+}
+
+/// No copy holds two siblings where one covers the other, be they of the same put.
+fn no_false_concurrency(disks: &Disks, ghost: &Ghost) -> bool {
+    let is_right =
+        |copy: &Copy| copy.siblings == copy.held.len() && !ghost.has_order_within(copy.held);
+    disks.iter().all(|disk| disk.copies.iter().all(is_right))
+}
+
+/// Whether a property speaks of nothing but what the disks hold and what truly happened.
+fn of_stores(property: Property) -> bool {
+    matches!(
+        property,
+        Property::NoLostWrite
+            | Property::NoFalseConcurrency
+            | Property::BoundedSiblings
+            | Property::DurableF
+    )
+}
+
+/// Whether a message carries objects.
+fn carries_objects(envelope: &Envelope) -> bool {
+    envelope.message.objects().next().is_some()
 }

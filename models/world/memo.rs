@@ -7,7 +7,7 @@
 use super::disk::Disk;
 use super::network;
 use super::state::{Envelope, Host, Process};
-use super::table::Table;
+use super::table::{Table, shared};
 use crate::seal::{Sealed, fingerprint};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Effects, Input, Start, Timer};
@@ -105,11 +105,6 @@ impl Memo {
     pub(super) fn bytes(&self) -> u64 {
         self.steps.len() * STEP_BYTES
     }
-}
-
-/// The one value that stands for all that are equal to it.
-fn shared<T: Eq>(table: &Table<Sealed<T>, Sealed<T>>, sealed: Sealed<T>) -> Sealed<T> {
-    table.answer(sealed.short_hash(), |other| *other == sealed, || (sealed.clone(), sealed.clone()))
 }
 
 impl fmt::Debug for Memo {

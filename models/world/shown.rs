@@ -2,26 +2,31 @@
 
 use super::ClusterModel;
 use super::disk::Disk;
+use super::ghost::Ghost;
 use super::plan::Puts;
-use super::state::{Envelope, Host, State};
-use super::table::Table;
+use super::state::{Envelope, Host, State, Violated};
+use super::table::{Table, shared};
 use crate::seal::{Sealed, fingerprint};
 use dynamo_protocol::ids::Key;
 use dynamo_protocol::store::{Record, RecordKey};
 use dynamo_protocol::versions::Object;
 use smallvec::SmallVec;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What a disk, or a message, shows.
+#[derive(PartialEq, Eq, Hash)]
 pub(super) struct Shown {
     /// The copies, hints included.
     pub(super) copies: Vec<Copy>,
     /// The dots in them, and the put that each names.
     pub(super) dots: Vec<(Dot, usize)>,
+    /// Whether the node has left: what it holds is out of reach.
+    pub(super) is_outside: bool,
 }
 
 /// A copy of a key.
+#[derive(PartialEq, Eq, Hash)]
 pub(super) struct Copy {
     /// The key, by its place in the plan.
     pub(super) key: usize,
@@ -29,8 +34,11 @@ pub(super) struct Copy {
     pub(super) held: Puts,
     /// How many versions these are: more than puts, if one was coordinated twice.
     pub(super) siblings: usize,
-    object: Sealed<Object>,
+    object: Object,
 }
+
+/// What each disk shows, that of n0 first. Equal ones are one, so that few are compared in full.
+pub(super) type Disks = SmallVec<[Sealed<Shown>; 4]>;
 
 /// The number of a dot of a key.
 pub(super) type Dot = usize;
@@ -38,9 +46,11 @@ pub(super) type Dot = usize;
 /// What was worked out before.
 #[derive(Default)]
 pub(super) struct Views {
-    hosts: Table<Sealed<Host>, Arc<Shown>>,
-    envelopes: Table<Sealed<Envelope>, Arc<Shown>>,
-    merged: Table<Vec<Sealed<Object>>, Puts>,
+    hosts: Table<Sealed<Host>, Sealed<Shown>>,
+    envelopes: Table<Sealed<Envelope>, Sealed<Shown>>,
+    shown: Table<Sealed<Shown>, Sealed<Shown>>,
+    held: Table<(Disks, u32), Puts>,
+    stores: Table<(Disks, Ghost), Violated>,
     /// The keys and texts of all dots, by number. There are few, and they are never forgotten.
     dots: Mutex<Vec<(usize, String)>>,
 }
@@ -59,66 +69,87 @@ impl Views {
     pub(super) fn clear(&self) {
         self.hosts.clear();
         self.envelopes.clear();
-        self.merged.clear();
+        self.shown.clear();
+        self.held.clear();
+        self.stores.clear();
     }
 }
 
 impl ClusterModel {
     /// What each disk shows.
-    pub(super) fn disks(&self, state: &State) -> impl Iterator<Item = Arc<Shown>> {
-        state.nodes.iter().map(|host| self.disk(host))
+    pub(super) fn disks(&self, state: &State) -> Disks {
+        state.nodes.iter().map(|host| self.disk(host)).collect()
     }
 
-    fn disk(&self, host: &Sealed<Host>) -> Arc<Shown> {
-        let show = || {
-            let all = || objects(host.disk());
-            let copies = all().filter_map(|(key, object)| self.copy(key, object)).collect();
-            (host.clone(), Arc::new(Shown { copies, dots: self.dots(all()) }))
-        };
-        self.views.hosts.answer(host.short_hash(), |other| other == host, show)
+    fn disk(&self, host: &Sealed<Host>) -> Sealed<Shown> {
+        self.views.hosts.answer(
+            host.short_hash(),
+            |other| other == host,
+            || {
+                let all = || objects(host.disk());
+                let copies = all().filter_map(|(key, object)| self.copy(key, object)).collect();
+                let shown = Shown { copies, dots: self.dots(all()), is_outside: is_outside(host) };
+                (host.clone(), shared(&self.views.shown, Sealed::new(shown)))
+            },
+        )
     }
 
-    /// The dots on disks and in flight, and the put that each names.
-    pub(super) fn all_dots(&self, state: &State) -> impl Iterator<Item = (Dot, usize)> {
-        let in_flight = state.network.iter().map(|envelope| self.in_flight(envelope));
-        let shown = self.disks(state).chain(in_flight);
-        shown.flat_map(|shown| (0..shown.dots.len()).map(move |place| shown.dots[place]))
+    /// What a message shows.
+    pub(super) fn in_flight(&self, envelope: &Sealed<Envelope>) -> Sealed<Shown> {
+        self.views.envelopes.answer(
+            envelope.short_hash(),
+            |other| other == envelope,
+            || {
+                let objects = envelope.message.objects();
+                let dots = self.dots(objects.filter_map(|(key, object)| Some((key?, object))));
+                let shown = Shown { copies: Vec::new(), dots, is_outside: false };
+                (envelope.clone(), Sealed::new(shown))
+            },
+        )
     }
 
-    fn in_flight(&self, envelope: &Sealed<Envelope>) -> Arc<Shown> {
-        let show = || {
-            let objects = envelope.message.objects();
-            let dots = self.dots(objects.filter_map(|(key, object)| Some((key?, object))));
-            (envelope.clone(), Arc::new(Shown { copies: Vec::new(), dots }))
-        };
-        self.views.envelopes.answer(envelope.short_hash(), |other| other == envelope, show)
+    /// Judges the stores with `judge`, unless the same disks were judged before under what had then
+    /// happened.
+    pub(super) fn stores(
+        &self,
+        disks: &Disks,
+        ghost: &Ghost,
+        judge: impl FnOnce() -> Violated,
+    ) -> Violated {
+        self.views.stores.answer(
+            fingerprint(&(disks, ghost)),
+            |(others, then)| others == disks && then == ghost,
+            || ((disks.clone(), ghost.clone()), judge()),
+        )
     }
 
-    /// The merge of what all disks but those in the set `removed` hold of a key, hints included.
-    pub(super) fn merged(&self, state: &State, key: usize, removed: u32) -> Puts {
-        let left = state.nodes.iter().enumerate();
-        let left = left.filter(|(node, host)| removed >> node & 1 == 0 && !is_outside(host));
-        let mut copies: SmallVec<[Sealed<Object>; 8]> = SmallVec::new();
-        for (_, host) in left {
-            let shown = self.disk(host);
-            let of_key = shown.copies.iter().filter(|copy| copy.key == key);
-            copies.extend(of_key.map(|copy| copy.object.clone()));
-        }
-        let same = |others: &Vec<Sealed<Object>>| **others == *copies;
-        self.views.merged.answer(fingerprint(&copies), same, || {
-            let merge = |merged: Object, object: &Sealed<Object>| merged.merge(object);
-            let merged = copies
-                .split_first()
-                .map(|(first, others)| others.iter().fold((**first).clone(), merge));
-            let held = merged.map_or(Puts::default(), |object| self.puts_in(&object));
-            (copies.to_vec(), held)
-        })
+    /// What all disks but those in the set `removed` hold together, hints included: of each key the
+    /// merge of all copies.
+    pub(super) fn held_by(&self, disks: &Disks, removed: u32) -> Puts {
+        self.views.held.answer(
+            fingerprint(&(disks, removed)),
+            |(others, then)| others == disks && *then == removed,
+            || {
+                let left = disks.iter().enumerate().filter(|(node, _)| removed >> node & 1 == 0);
+                let within = left.map(|(_, disk)| disk).filter(|disk| !disk.is_outside);
+                let copies: Vec<&Copy> = within.flat_map(|disk| &disk.copies).collect();
+                let keys = 0..self.plan().keys().len();
+                let held = keys.fold(Puts::default(), |held, key| {
+                    let mut objects =
+                        copies.iter().filter(|copy| copy.key == key).map(|copy| &copy.object);
+                    let first = objects.next().cloned();
+                    let merged = first.map(|first| objects.fold(first, |all, it| all.merge(it)));
+                    held.with(merged.map_or(Puts::default(), |object| self.puts_in(&object)))
+                });
+                ((disks.clone(), removed), held)
+            },
+        )
     }
 
     fn copy(&self, key: &Key, object: &Object) -> Option<Copy> {
         let key = self.plan().keys().iter().position(|k| k == key)?;
         let (held, siblings) = (self.puts_in(object), object.siblings().count());
-        Some(Copy { key, held, siblings, object: Sealed::new(object.clone()) })
+        Some(Copy { key, held, siblings, object: object.clone() })
     }
 
     /// The puts whose values or tombstones an object holds.

@@ -1,5 +1,6 @@
 //! Answers that are worked out once, for all threads.
 
+use crate::seal::Sealed;
 use hashbrown::HashTable;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -52,6 +53,11 @@ impl<Q, A: Clone> Table<Q, A> {
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<Q, A>> {
         locked(&self.shards[(hash >> 32) as usize % SHARDS])
     }
+}
+
+/// The one value that stands for all that are equal to it.
+pub(super) fn shared<T: Eq>(table: &Table<Sealed<T>, Sealed<T>>, sealed: Sealed<T>) -> Sealed<T> {
+    table.answer(sealed.short_hash(), |other| *other == sealed, || (sealed.clone(), sealed.clone()))
 }
 
 /// A shard is whole at any time, whatever became of the thread that held it.
