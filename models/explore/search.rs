@@ -61,7 +61,7 @@ type Layer<S> = Vec<(u32, <S as Space>::State)>;
 
 /// What comes of a piece of a batch. The states lie beside the steps, few as they are.
 struct Expanded<S> {
-    /// For each state its number, where its steps end, and what they have done.
+    /// For each state its number, how many steps it has, and what they have done.
     states: Vec<(u32, usize, Marks)>,
     steps: Vec<Step>,
     /// The states to which the unseen steps lead, in order.
@@ -87,15 +87,14 @@ struct Numbered {
     index: u32,
     /// Where its steps end in the row of all steps of the batch.
     taken_up_to: usize,
-    /// How many new states of the batch were found up to here.
+    /// How many states the next layer has then.
     found_up_to: usize,
     marks: Marks,
 }
 
-/// What comes of a batch, in order.
-struct Batch<S: Space> {
-    /// The new states.
-    fresh: Layer<S>,
+/// What comes of a batch besides new states, in order.
+#[derive(Default)]
+struct Batch {
     states: Vec<Numbered>,
     /// Of each step its kind, and whether it led to a new state.
     taken: Vec<(u8, bool)>,
@@ -158,18 +157,16 @@ impl<'a, S: Space> Search<'a, S> {
 
     fn run(&mut self) -> Option<Stopped> {
         let initial = self.space.initial();
-        let mut layer: Layer<S> = Vec::new();
         let (index, _) = self.visited.insert(fingerprint(&initial), u32::MAX);
-        layer.push((index, initial));
+        let mut layer: Layer<S> = vec![(index, initial)];
         let judged = self.judge(&layer);
         judged.into_iter().for_each(|judged| self.record(index, &judged));
         while !layer.is_empty() {
             let mut next: Layer<S> = Vec::new();
-            let mut left = layer.into_iter();
-            while left.len() > 0 {
-                let batch: Layer<S> = left.by_ref().take(BATCH).collect();
-                let waiting = left.len() + next.len();
-                if let Some(stopped) = self.explore_batch(batch, waiting as u64, &mut next) {
+            let mut left = layer.len();
+            for batch in layer.chunks(BATCH) {
+                left -= batch.len();
+                if let Some(stopped) = self.explore_batch(batch, left as u64, &mut next) {
                     return Some(stopped);
                 }
             }
@@ -187,18 +184,16 @@ impl<'a, S: Space> Search<'a, S> {
     /// order, as if they had been expanded one after the other.
     fn explore_batch(
         &mut self,
-        batch: Layer<S>,
+        batch: &[(u32, S::State)],
         waiting: u64,
         next: &mut Layer<S>,
     ) -> Option<Stopped> {
         let mut unexpanded = batch.len() as u64;
-        let expanded = self.expand(batch);
-        let mut batch = Batch { fresh: vec![], states: vec![], taken: vec![] };
-        expanded.into_iter().for_each(|piece| self.number(piece, &mut batch));
-        let Batch { fresh, states, taken } = batch;
-        let mut judged = self.judge(&fresh).into_iter();
-        let mut new = fresh.iter().map(|(index, _)| *index).zip(judged.by_ref()).peekable();
-        let (mut found, mut counted) = (0, 0);
+        let (mut found, mut counted) = (next.len(), 0);
+        let Batch { states, taken } = self.number(self.expand(batch), next);
+        let fresh = &next[found..];
+        let judged = self.judge(fresh);
+        let mut new = fresh.iter().map(|(index, _)| *index).zip(judged).peekable();
         for Numbered { index, taken_up_to, found_up_to, marks } in states {
             unexpanded -= 1;
             let taken = &taken[counted..taken_up_to];
@@ -214,18 +209,17 @@ impl<'a, S: Space> Search<'a, S> {
                 return Some(stopped);
             }
         }
-        next.extend(fresh);
         None
     }
 
-    fn expand(&self, batch: Layer<S>) -> Vec<Expanded<S::State>> {
+    fn expand(&self, batch: &[(u32, S::State)]) -> Vec<Expanded<S::State>> {
         let (space, visited) = (self.space, &self.visited);
-        self.crew.share(pieces(batch), |piece: Layer<S>| {
+        self.crew.share(batch.chunks(PIECE).collect(), |piece: &[(u32, S::State)]| {
             let mut expanded = Expanded { states: vec![], steps: vec![], unseen: vec![] };
             for (index, state) in piece {
-                let mut marks = Marks::default();
-                for action in space.actions(&state) {
-                    let successor = space.step(&state, &action, &mut marks);
+                let (mut marks, begin) = (Marks::default(), expanded.steps.len());
+                for action in space.actions(state) {
+                    let successor = space.step(state, &action, &mut marks);
                     let fingerprint = fingerprint(&successor);
                     let seen = visited.find(fingerprint).map(To::Seen);
                     let to = seen.unwrap_or_else(|| {
@@ -238,46 +232,48 @@ impl<'a, S: Space> Search<'a, S> {
                         kind: space.kind(&action),
                     });
                 }
-                expanded.states.push((index, expanded.steps.len(), marks));
+                expanded.states.push((*index, expanded.steps.len() - begin, marks));
             }
             expanded
         })
     }
 
-    /// Gives the unseen successors of a piece their numbers.
-    fn number(&mut self, expanded: Expanded<S::State>, batch: &mut Batch<S>) {
-        let (mut unseen, mut begin) = (expanded.unseen.into_iter(), 0);
-        for (index, end, marks) in expanded.states {
-            for Step { to, is_fault, kind } in &expanded.steps[begin..end] {
-                let (to, is_new) = match *to {
-                    To::Seen(to) => (to, false),
-                    To::Unseen(fingerprint) => {
-                        let (to, is_new) = self.visited.insert(fingerprint, index);
-                        let state = unseen.next().filter(|_| is_new);
-                        batch.fresh.extend(state.map(|state| (to, state)));
-                        (to, is_new)
+    /// Gives the unseen successors their numbers; what is new waits in the next layer.
+    fn number(&mut self, pieces: Vec<Expanded<S::State>>, next: &mut Layer<S>) -> Batch {
+        let mut batch = Batch::default();
+        for Expanded { states, steps, unseen } in pieces {
+            let (mut steps, mut unseen) = (steps.into_iter(), unseen.into_iter());
+            for (index, count, marks) in states {
+                for Step { to, is_fault, kind } in steps.by_ref().take(count) {
+                    let (to, is_new) = match to {
+                        To::Seen(to) => (to, false),
+                        To::Unseen(fingerprint) => {
+                            let (to, is_new) = self.visited.insert(fingerprint, index);
+                            if let Some(state) = unseen.next()
+                                && is_new
+                            {
+                                next.push((to, state));
+                            }
+                            (to, is_new)
+                        }
+                    };
+                    batch.taken.push((kind, is_new));
+                    if let Some(continuations) = self.continuations.as_mut().filter(|_| !is_fault) {
+                        continuations.leads_to(to);
                     }
-                };
-                batch.taken.push((*kind, is_new));
-                if let Some(continuations) = self.continuations.as_mut().filter(|_| !is_fault) {
-                    continuations.leads_to(to);
                 }
+                if let Some(continuations) = &mut self.continuations {
+                    continuations.expanded();
+                }
+                let (taken_up_to, found_up_to) = (batch.taken.len(), next.len());
+                batch.states.push(Numbered { index, taken_up_to, found_up_to, marks });
             }
-            if let Some(continuations) = &mut self.continuations {
-                continuations.expanded();
-            }
-            batch.states.push(Numbered {
-                index,
-                taken_up_to: batch.taken.len(),
-                found_up_to: batch.fresh.len(),
-                marks,
-            });
-            begin = end;
         }
+        batch
     }
 
     /// Judges new states.
-    fn judge(&mut self, fresh: &Layer<S>) -> Vec<Judged> {
+    fn judge(&mut self, fresh: &[(u32, S::State)]) -> Vec<Judged> {
         let (space, open, known) = (self.space, &self.open, &self.known);
         let asks_agreement = self.continuations.is_some();
         let judge = |(_, state): &(u32, S::State), known: &mut Known| Judged {
@@ -410,11 +406,4 @@ impl<'a, S: Space> Search<'a, S> {
         }
         trace
     }
-}
-
-/// What one thread takes at a time.
-fn pieces<T>(batch: Vec<T>) -> Vec<Vec<T>> {
-    let mut left = batch.into_iter();
-    let piece = || Some(left.by_ref().take(PIECE).collect::<Vec<T>>());
-    std::iter::from_fn(piece).take_while(|piece| !piece.is_empty()).collect()
 }
