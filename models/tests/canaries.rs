@@ -71,7 +71,7 @@ fn forgetful_step(model: &ClusterModel, state: &State, action: &Action) -> State
         disk.put(RecordKey::Identity, identity, Durability::Durable);
         let host = Host { process: Process::Down(disk), timers: BTreeSet::new() };
         after.nodes[node.0 as usize] = Sealed::new(host);
-        after.epochs[node.0 as usize] = 0;
+        after.run.epochs[node.0 as usize] = 0;
     }
     after
 }
@@ -184,7 +184,7 @@ fn stuck(model: ClusterModel) -> usize {
     let (plan, stuck) = (model.plan().clone(), AtomicUsize::new(0));
     let look = |state: &State, actions: &[Action]| {
         let unfinished = |client: usize| {
-            let script = &state.clients[client];
+            let script = &state.run.clients[client];
             script.waiting.is_some() || plan.step(client, script.done.into()).is_some()
         };
         if (0..plan.clients()).any(unfinished) && actions.iter().all(Action::is_fault) {

@@ -219,7 +219,7 @@ impl Oracle {
         let mut seen = HashSet::from([fingerprint(&begin)]);
         let mut queue = VecDeque::from([begin]);
         while let Some(state) = queue.pop_front() {
-            let served = state.ghost.history.as_ref().expect("with history");
+            let served = state.run.ghost.history.as_ref().expect("with history");
             let first = self.model.plan().operation(self.fresh, 0);
             let is_served = |operation: &Operation| matches!(operation.phase, Stored | Returned(_));
             if served[first..].iter().any(is_served) {

@@ -213,7 +213,7 @@ fn effect_event(
         Effect::Send { to, message, .. } => Event::Sends { from: node, to, message, flight },
         Effect::Reply { id, answer } => {
             // Nobody hears the answer to a request that its client has given up.
-            let done = |state: &State| Some(state.clients[state.client_index(id.client)?].done);
+            let done = |state: &State| Some(state.run.clients[state.client_index(id.client)?].done);
             if done(before) == done(after) {
                 return None;
             }

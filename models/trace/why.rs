@@ -10,7 +10,7 @@ impl Trace {
     pub fn summary(&self) -> Vec<String> {
         let last = self.last();
         let mut lines: Vec<String> = (0..self.nodes()).map(|node| holdings(last, node)).collect();
-        let acknowledged = self.names(last.ghost.acknowledged);
+        let acknowledged = self.names(last.run.ghost.acknowledged);
         let acknowledged = if acknowledged.is_empty() { "nothing" } else { &acknowledged };
         lines.push(format!("acknowledged: {acknowledged}"));
         lines.extend(self.why().map(|why| format!("because {why}")));
@@ -35,7 +35,7 @@ impl Trace {
                 Some(format!("without {} all copies together do not cover {lost}", gone.join(", ")))
             }
             Property::NoResurrection => {
-                let gone = self.before(self.steps.len().checked_sub(1)?).ghost.gone;
+                let gone = self.before(self.steps.len().checked_sub(1)?).run.ghost.gone;
                 let back = self.names(gone.shared(self.model.held(self.last())));
                 Some(format!("{back} was overwritten and gone, and is back"))
             }
@@ -55,8 +55,9 @@ impl Trace {
         let before = self.before(self.steps.len() - 1);
         let key = self.key_read(before, client, &step.action)?;
         let returned = self.model.returned(answer);
-        let covered = step.after.ghost.covered_by(returned);
-        let memory = before.clients[client].memory.get(&(key as u8)).cloned().unwrap_or_default();
+        let covered = step.after.run.ghost.covered_by(returned);
+        let memory =
+            before.run.clients[client].memory.get(&(key as u8)).cloned().unwrap_or_default();
         let missing =
             |puts: Puts| Some(self.names(puts.without(covered))).filter(|names| !names.is_empty());
         match property {
@@ -66,11 +67,11 @@ impl Trace {
                 missing(memory.read).map(|names| format!("c{client} had read {names} before"))
             }
             Property::Regular => {
-                let waiting = before.clients[client].waiting.as_ref();
+                let waiting = before.run.clients[client].waiting.as_ref();
                 let of_key = self.model.plan().puts_of(key);
-                let now = before.ghost.acknowledged.shared(of_key);
+                let now = before.run.ghost.acknowledged.shared(of_key);
                 let acknowledged = waiting.map_or(now, |waiting| waiting.acknowledged);
-                let ghost = &step.after.ghost;
+                let ghost = &step.after.run.ghost;
                 let overwrote = |all: Puts, put| all.with(ghost.overwrote(put));
                 let old = acknowledged.iter().fold(Puts::default(), overwrote).shared(returned);
                 missing(acknowledged)
@@ -84,7 +85,7 @@ impl Trace {
     /// The key that a client has just read, by its place in the plan.
     fn key_read(&self, before: &State, client: usize, action: &Action) -> Option<usize> {
         let plan = self.model.plan();
-        let script = &before.clients[client];
+        let script = &before.run.clients[client];
         match (&script.waiting, action) {
             (Some(waiting), _) => Some(usize::from(waiting.key)),
             (None, Action::FinalRead { key, .. }) => plan.keys().iter().position(|k| k == key),

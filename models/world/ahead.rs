@@ -20,7 +20,7 @@ use super::action::Action;
 use super::ghost::Ghost;
 use super::memo::Event;
 use super::plan::{Puts, request_id};
-use super::state::{Client, Envelope, Host, Network, Spent, State, Violated, Waiting};
+use super::state::{Client, Envelope, Host, Network, Run, Spent, State, Violated, Waiting};
 use crate::explore::Known;
 use crate::scenario::Property;
 use crate::seal::fingerprint;
@@ -111,13 +111,20 @@ impl ClusterModel {
         let epoch = |(node, &epoch)| if is_down(NodeId(node)) { 0 } else { epoch };
         // Of the past only the number of calls matters, because it is the clock.
         let mut ghost = Ghost::new(0, false);
-        let called = 0..state.ghost.called.len();
+        let called = 0..state.run.ghost.called.len();
         ghost.called = called.fold(Puts::default(), |set, put| set.with(Puts::one(put)));
+        let run = Run {
+            clients: smallvec![Sealed::new(Client::default()); state.run.clients.len()],
+            ghost,
+            epochs: (0..).zip(&state.run.epochs).map(epoch).collect(),
+            // Nor do these properties wait for operators.
+            ordered: smallvec![u8::MAX; state.run.ordered.len()],
+        };
         let faults = self.faults();
         let mut configuration = State {
             nodes: (0..).zip(&state.nodes).map(host).collect(),
             network: Network::new(),
-            clients: smallvec![Sealed::new(Client::default()); state.clients.len()],
+            run: Sealed::new(run),
             spent: Spent {
                 crashes: faults.crashes,
                 drops: faults.drops,
@@ -126,12 +133,8 @@ impl ClusterModel {
                 disk_losses: faults.disk_losses,
                 partitions: faults.partitions,
             },
-            ghost,
             // These properties speak of nodes that are down, not of partitions.
             far_side: 0,
-            epochs: (0..).zip(&state.epochs).map(epoch).collect(),
-            // Nor do they wait for operators.
-            ordered: smallvec![u8::MAX; state.ordered.len()],
             violated: Violated::default(),
         };
         for sealed in state.network.iter().filter(|sealed| !is_down(sealed.to)) {
@@ -150,7 +153,7 @@ impl ClusterModel {
         let is_down = |node: NodeId| down >> node.0 & 1 == 1;
         let left = |node| Some(NodeId(node)).filter(|node| !is_down(*node));
         let nodes = (0..).zip(&state.nodes).map(|(node, host)| left(node).map(|_| host.clone()));
-        let epochs = (0..).zip(&state.epochs).map(|(node, epoch)| left(node).map(|_| *epoch));
+        let epochs = (0..).zip(&state.run.epochs).map(|(node, epoch)| left(node).map(|_| *epoch));
         let arriving = state.network.iter().filter(|sealed| !is_down(sealed.to));
         let mut network: Vec<Sealed<Envelope>> = arriving
             .map(|sealed| match is_down(sealed.from) && !sealed.orphan {
@@ -161,12 +164,12 @@ impl ClusterModel {
         network.sort_unstable();
         network.dedup();
         let (nodes, epochs): (Vec<_>, Vec<_>) = nodes.zip(epochs).unzip();
-        fingerprint(&(nodes, network, epochs, state.ghost.called.len(), reaped))
+        fingerprint(&(nodes, network, epochs, state.run.ghost.called.len(), reaped))
     }
 
     /// The name of a configuration.
     fn name_of(&self, configuration: &State) -> u64 {
-        self.name(configuration, down(configuration), configuration.ghost.reaped)
+        self.name(configuration, down(configuration), configuration.run.ghost.reaped)
     }
 
     /// The questions that have no answer ahead of a configuration. Those of one property have all
@@ -283,11 +286,10 @@ impl ClusterModel {
         let mut after = before.clone();
         let (key, acknowledged) = (question.key as u8, Puts::default());
         let reader = self.plan().clients();
-        after.clients[reader].update(|fresh| {
-            // After an answer it goes on as another client.
-            fresh.session = FRESH_SESSION + fresh.done;
-            fresh.waiting = Some(Waiting { node, key, acknowledged });
-        });
+        let fresh = &mut *after.run.clients[reader];
+        // After an answer it goes on as another client.
+        fresh.session = FRESH_SESSION + fresh.done;
+        fresh.waiting = Some(Waiting { node, key, acknowledged });
         let operation = match question.property {
             Property::AvailableWrites => {
                 Operation::Put { context: None, value: Some(Value::from("fresh")) }
@@ -321,13 +323,13 @@ impl ClusterModel {
 
     fn fresh_id(&self, configuration: &State) -> RequestId {
         let reader = self.plan().clients();
-        let fresh = &configuration.clients[reader];
+        let fresh = &configuration.run.clients[reader];
         request_id(reader, fresh.session, usize::from(fresh.done))
     }
 
     /// Whether the fresh client may ask, once more if it was event no: as often as there are nodes.
     fn may_ask(&self, configuration: &State) -> bool {
-        let fresh = &configuration.clients[self.plan().clients()];
+        let fresh = &configuration.run.clients[self.plan().clients()];
         fresh.waiting.is_none() && usize::from(fresh.done) < configuration.nodes.len()
     }
 }

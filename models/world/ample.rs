@@ -178,7 +178,7 @@ impl ClusterModel {
 
     /// Whether every owner has the object, or is sure to be sent it.
     fn is_everywhere(&self, state: &State) -> bool {
-        if state.ghost.called.is_empty() {
+        if state.run.ghost.called.is_empty() {
             return self.will_reach_all(state);
         }
         let key = &self.plan().keys()[0];

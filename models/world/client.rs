@@ -5,7 +5,7 @@ use super::action::Action;
 use super::ghost::Phase;
 use super::memo::Event;
 use super::plan::{Puts, request_id};
-use super::state::{Client, State, Waiting};
+use super::state::{Client, Memory, State, Waiting};
 use crate::scenario::Op;
 use crate::seal::Sealed;
 use dynamo_protocol::ids::{Key, NodeId, RequestId};
@@ -29,7 +29,7 @@ impl ClusterModel {
     pub(super) fn client_actions(&self, state: &State, actions: &mut Vec<Action>) {
         for client in 0..self.plan().clients() {
             self.calls(state, client, actions);
-            let open = state.clients[client].waiting.as_ref();
+            let open = state.run.clients[client].waiting.as_ref();
             if let Some(waiting) = open.filter(|_| self.is_lost(state, client)) {
                 actions.push(Action::GiveUp { client, node: waiting.node });
             }
@@ -39,7 +39,7 @@ impl ClusterModel {
 
     /// The calls that a client can make: its next step, at the node that the step pins or at any.
     fn calls(&self, state: &State, client: usize, actions: &mut Vec<Action>) {
-        let script = &state.clients[client];
+        let script = &state.run.clients[client];
         let step = usize::from(script.done);
         let Some(next) = self.plan().step(client, step) else { return };
         if script.waiting.is_some() || !self.may_start(state, client) {
@@ -55,7 +55,7 @@ impl ClusterModel {
 
     /// When the scripts have ended and the network is empty: one read of any key through any node.
     fn final_reads(&self, state: &State, actions: &mut Vec<Action>) {
-        let reader = &state.clients[self.plan().clients()];
+        let reader = &state.run.clients[self.plan().clients()];
         let unused = reader.done == 0 && reader.waiting.is_none();
         if !unused || !self.has_ended(state) {
             return;
@@ -75,7 +75,7 @@ impl ClusterModel {
 
     /// Whether the node that a client waits for has lost its request.
     fn is_lost(&self, state: &State, client: usize) -> bool {
-        let script = &state.clients[client];
+        let script = &state.run.clients[client];
         let id = request_id(client, script.session, usize::from(script.done));
         let waits =
             |waiting: &Waiting| state.up(waiting.node).is_some_and(|node| node.is_pending(id));
@@ -84,13 +84,13 @@ impl ClusterModel {
 
     /// A client's next request.
     pub(super) fn request(&self, state: &State, client: usize, step: usize) -> Request {
-        let id = request_id(client, state.clients[client].session, step);
+        let id = request_id(client, state.run.clients[client].session, step);
         let Some(next) = self.plan().step(client, step) else {
             unreachable!("calls are only offered for steps that exist")
         };
         let index = self.plan().key(next);
         let key = self.plan().keys()[index].clone();
-        let memory = state.clients[client].memory.get(&(index as u8));
+        let memory = state.run.clients[client].memory.get(&(index as u8));
         let context = match next.op {
             Op::Get | Op::PutBlind => None,
             Op::Put | Op::Delete => memory.and_then(|memory| memory.context.clone()),
@@ -103,7 +103,7 @@ impl ClusterModel {
     }
 
     pub(super) fn call(&self, state: &mut State, client: usize, node: NodeId) -> (NodeId, Event) {
-        let step = usize::from(state.clients[client].done);
+        let step = usize::from(state.run.clients[client].done);
         let request = self.request(state, client, step);
         self.begin(state, client, step, node);
         self.ask(state, node, request)
@@ -145,23 +145,23 @@ impl ClusterModel {
         put: usize,
     ) {
         let blind = self.plan().step(client, step).is_some_and(|s| s.op == Op::PutBlind);
-        let memory = state.clients[client].memory.get(&(key as u8)).filter(|_| !blind);
+        let memory = state.run.clients[client].memory.get(&(key as u8)).filter(|_| !blind);
         let mut read = memory.map_or(Puts::default(), |memory| memory.read);
         if self.is_register() {
-            read = read.with(state.ghost.acknowledged.shared(self.plan().puts_of(key)));
+            read = read.with(state.run.ghost.acknowledged.shared(self.plan().puts_of(key)));
         }
         let acknowledged = Puts::default();
         let waiting = Waiting { node, key: key as u8, acknowledged };
-        state.clients[client].update(|script| script.waiting = Some(waiting));
-        state.ghost.call(put, read);
-        state.ghost.begin(self.plan().operation(client, step), Phase::Maybe);
+        state.run.clients[client].waiting = Some(waiting);
+        state.run.ghost.call(put, read);
+        state.run.ghost.begin(self.plan().operation(client, step), Phase::Maybe);
     }
 
     fn begin_get(&self, state: &mut State, client: usize, step: usize, node: NodeId, key: usize) {
-        let acknowledged = state.ghost.acknowledged.shared(self.plan().puts_of(key));
+        let acknowledged = state.run.ghost.acknowledged.shared(self.plan().puts_of(key));
         let waiting = Waiting { node, key: key as u8, acknowledged };
-        state.clients[client].update(|script| script.waiting = Some(waiting));
-        state.ghost.begin(self.plan().operation(client, step), Phase::Absent);
+        state.run.clients[client].waiting = Some(waiting);
+        state.run.ghost.begin(self.plan().operation(client, step), Phase::Absent);
     }
 
     /// A client receives its answer.
@@ -169,10 +169,10 @@ impl ClusterModel {
         &self,
         state: &mut State,
         id: RequestId,
-        answer: Answer,
+        answer: &Answer,
     ) -> Option<Answered> {
         let client = state.client_index(id.client)?;
-        let mut script = (*state.clients[client]).clone();
+        let mut script = (*state.run.clients[client]).clone();
         let step = usize::from(script.done);
         if id != request_id(client, script.session, step) {
             return None;
@@ -181,7 +181,7 @@ impl ClusterModel {
         let operation = self.plan().operation(client, step);
         let key = waiting.key;
         script.done += 1;
-        let memory = script.memory.entry(key).or_default();
+        let mut memory = script.memory.remove(&key).unwrap_or_default();
         let mut answered = Answered {
             key: usize::from(key),
             returned: None,
@@ -190,39 +190,39 @@ impl ClusterModel {
             previous: memory.read,
         };
         let put = self.plan().put(client, step);
-        let ends_session = self.plan().ends_session(client, step, &answer);
-        let returned = self.returned(&answer);
+        let ends_session = self.plan().ends_session(client, step, answer);
+        let returned = self.returned(answer);
         match (answer, put) {
             (Answer::Stored { .. }, Some(put)) => {
                 memory.own = memory.own.with(Puts::one(put));
-                state.ghost.acknowledged = state.ghost.acknowledged.with(Puts::one(put));
-                state.ghost.end(operation, Phase::Stored);
+                state.run.ghost.acknowledged = state.run.ghost.acknowledged.with(Puts::one(put));
+                state.run.ghost.end(operation, Phase::Stored);
             }
             (Answer::Found { context, .. } | Answer::NotFound { context, .. }, None) => {
                 memory.read = returned;
-                memory.context = Some(context);
+                memory.context = Some(context.clone());
                 answered.returned = Some(returned);
-                state.ghost.end(operation, Phase::Returned(returned));
+                state.run.ghost.end(operation, Phase::Returned(returned));
             }
-            (Answer::Refused(_), Some(_)) => state.ghost.end(operation, Phase::Absent),
+            (Answer::Refused(_), Some(_)) => state.run.ghost.end(operation, Phase::Absent),
             _ => {}
         }
         if ends_session {
             new_session(&mut script);
+        } else if !self.forget(client, step + 1, key, &mut memory) {
+            script.memory.insert(key, memory);
         }
-        self.forget(&mut script, client);
-        state.clients[client] = Sealed::new(script);
+        script.memory.retain(|&key, memory| !self.forget(client, step + 1, key, memory));
+        state.run.clients[client] = Sealed::new(script);
         Some(answered)
     }
 
     /// A client goes on without an answer, as a new session.
     pub(super) fn give_up(&self, state: &mut State, client: usize) {
-        state.clients[client].update(|script| {
-            script.waiting = None;
-            script.done += 1;
-            new_session(script);
-            self.forget(script, client);
-        });
+        let script = &mut *state.run.clients[client];
+        script.waiting = None;
+        script.done += 1;
+        new_session(script);
     }
 
     /// The puts whose values or deletes the answer to a get shows; none if it answers no get.
@@ -239,27 +239,22 @@ impl ClusterModel {
             .fold(Puts::default(), |set, put| set.with(Puts::one(put)))
     }
 
-    /// Drops from a client's memory what no later step or judgement needs.
-    fn forget(&self, script: &mut Client, client: usize) {
-        let next = usize::from(script.done);
-        let memory = std::mem::take(&mut script.memory);
-        for (index, mut memory) in memory {
-            let key = usize::from(index);
-            let reads = self.plan().reads_later(client, next, key);
-            let writes = self.plan().needs_context(client, next, key);
-            if !writes {
-                memory.context = None;
-            }
-            if !reads {
-                memory.own = Puts::default();
-            }
-            if !reads && !writes {
-                memory.read = Puts::default();
-            }
-            if memory != super::Memory::default() {
-                script.memory.insert(index, memory);
-            }
+    /// Drops from a client's memory what no step from `next` on, and no later judgement, needs of a
+    /// key; whether nothing is left.
+    fn forget(&self, client: usize, next: usize, key: u8, memory: &mut Memory) -> bool {
+        let key = usize::from(key);
+        let reads = self.plan().reads_later(client, next, key);
+        let writes = self.plan().needs_context(client, next, key);
+        if !writes {
+            memory.context = None;
         }
+        if !reads {
+            memory.own = Puts::default();
+        }
+        if !reads && !writes {
+            memory.read = Puts::default();
+        }
+        *memory == Memory::default()
     }
 }
 

@@ -58,7 +58,7 @@ impl fmt::Display for Summary<'_> {
             let dying = if envelope.dying != 0 { " (a reaper waits for its end)" } else { "" };
             writeln!(f, "  {}{orphan}{dying}", **envelope)?;
         }
-        let (reader, scripted) = state.clients.split_last().unzip();
+        let (reader, scripted) = state.run.clients.split_last().unzip();
         writeln!(f, "clients")?;
         for (index, client) in scripted.into_iter().flatten().enumerate() {
             writeln!(f, "  c{index}: {}", **client)?;
@@ -67,7 +67,7 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "  final reader: {}", **reader)?;
         }
         writeln!(f, "faults spent: {}", state.spent)?;
-        write!(f, "acknowledged: {}", state.ghost.acknowledged)
+        write!(f, "acknowledged: {}", state.run.ghost.acknowledged)
     }
 }
 

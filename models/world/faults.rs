@@ -166,5 +166,5 @@ fn latest_session(state: &State) -> ClientId {
         let session = if has_asked { Some(script.session) } else { script.session.checked_sub(1) };
         session.map(|session| request_id(client, session, 0).client)
     };
-    state.clients.iter().enumerate().filter_map(latest).max().unwrap_or(ClientId(0))
+    state.run.clients.iter().enumerate().filter_map(latest).max().unwrap_or(ClientId(0))
 }

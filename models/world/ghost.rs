@@ -6,9 +6,10 @@
 
 use super::plan::Puts;
 use crate::scenario::MAX_PUTS;
+use std::hash::{Hash, Hasher};
 
 /// What truly happened so far.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ghost {
     /// For each put that was called, all that it truly overwrote, directly or through others.
     overwrote: [Puts; MAX_PUTS],
@@ -46,6 +47,15 @@ pub enum Phase {
     Stored,
     /// A get that returned this set.
     Returned(Puts),
+}
+
+/// What was not called has overwritten nothing.
+impl Hash for Ghost {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.called, self.acknowledged, self.reaped, self.gone).hash(hasher);
+        self.called.iter().for_each(|put| self.overwrote[put].hash(hasher));
+        self.history.hash(hasher);
+    }
 }
 
 impl Ghost {

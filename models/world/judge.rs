@@ -25,7 +25,7 @@ impl ClusterModel {
         let changed = || before.nodes.iter().zip(&after.nodes).filter(|(a, b)| a != b);
         let wrote = changed().any(|(a, b)| !a.disk().untouched_since(b.disk()));
         let left = changed().any(|(a, b)| is_outside(a) != is_outside(b));
-        let acknowledged = before.ghost.acknowledged != after.ghost.acknowledged;
+        let acknowledged = before.run.ghost.acknowledged != after.run.ghost.acknowledged;
         let is_new = |envelope: &Sealed<Envelope>| !before.network.contains(envelope);
         let mut objects = after.network.iter().filter(|envelope| carries_objects(envelope));
         let sent_an_object = objects.any(is_new);
@@ -87,7 +87,7 @@ impl ClusterModel {
         }
         let Some(returned) = answered.returned else { return true };
         // A tombstone that was reaped has nothing to show for it.
-        let covered = state.ghost.covered_by(returned.with(state.ghost.reaped));
+        let covered = state.run.ghost.covered_by(returned.with(state.run.ghost.reaped));
         let covers = |puts: Puts| puts.without(covered).is_empty();
         match property {
             Property::ReadYourWrites => covers(answered.own),
@@ -95,7 +95,7 @@ impl ClusterModel {
             Property::Regular => {
                 let old = answered.acknowledged.iter();
                 let overwritten =
-                    old.fold(Puts::default(), |all, put| all.with(state.ghost.overwrote(put)));
+                    old.fold(Puts::default(), |all, put| all.with(state.run.ghost.overwrote(put)));
                 covers(answered.acknowledged) && returned.shared(overwritten).is_empty()
             }
             _ => true,
@@ -122,12 +122,13 @@ impl ClusterModel {
             }
         };
         let register = self.is_register();
-        Judge { ghost: &state.ghost, put_of: &put_of, of_key: &of_key, register }.is_linearizable()
+        Judge { ghost: &state.run.ghost, put_of: &put_of, of_key: &of_key, register }
+            .is_linearizable()
     }
 
     /// Those of these properties that are false at a state.
     fn false_of_stores(&self, state: &State) -> Violated {
-        let (disks, ghost) = (&self.disks(state), &state.ghost);
+        let (disks, ghost) = (&self.disks(state), &state.run.ghost);
         self.stores(disks, ghost, || {
             let durable =
                 self.removals(state).all(|set| self.lost_by(disks, ghost, set).is_empty());
@@ -144,7 +145,7 @@ impl ClusterModel {
     /// The acknowledged values that are neither in the merge of all disks but those in the set
     /// `removed`, nor covered by something that is, or by a tombstone that was reaped.
     pub fn lost(&self, state: &State, removed: u32) -> Puts {
-        self.lost_by(&self.disks(state), &state.ghost, removed)
+        self.lost_by(&self.disks(state), &state.run.ghost, removed)
     }
 
     fn lost_by(&self, disks: &Disks, ghost: &Ghost, removed: u32) -> Puts {
@@ -160,11 +161,14 @@ impl ClusterModel {
     /// What was gone stays gone; then keeps in mind what is gone now.
     fn no_resurrection(&self, before: &State, after: &mut State) -> bool {
         let held = self.held(after);
-        let acknowledged = after.ghost.acknowledged.iter();
+        let acknowledged = after.run.ghost.acknowledged.iter();
         let overwritten =
-            acknowledged.fold(Puts::default(), |all, put| all.with(after.ghost.overwrote(put)));
-        after.ghost.gone = before.ghost.gone.with(overwritten.without(held));
-        before.ghost.gone.shared(held).is_empty()
+            acknowledged.fold(Puts::default(), |all, put| all.with(after.run.ghost.overwrote(put)));
+        let gone = before.run.ghost.gone.with(overwritten.without(held));
+        if gone != after.run.ghost.gone {
+            after.run.ghost.gone = gone;
+        }
+        before.run.ghost.gone.shared(held).is_empty()
     }
 
     /// Notes the tombstones that a step has removed from a disk.

@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::network;
 use super::state::{Envelope, Host, Process};
 use super::table::{Table, shared};
-use crate::seal::{Sealed, fingerprint};
+use crate::seal::{Sealed, fingerprint, mixed};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Effects, Input, Start, Timer};
 use dynamo_protocol::ids::{Key, NodeId};
@@ -70,7 +70,7 @@ impl Memo {
         event: &Event,
     ) -> Option<Arc<Handled>> {
         let same = |other: &(Sealed<Host>, Event)| other.0 == *host && other.1 == *event;
-        self.steps.answer(fingerprint(&(host, event)), same, || {
+        self.steps.answer(mixed([host.short_hash(), event.hash()]), same, || {
             ((host.clone(), event.clone()), self.work_out(config, host, event).map(Arc::new))
         })
     }
@@ -168,6 +168,16 @@ impl Event {
             Event::Start(_, start) => Input::Start(*start),
             Event::Crash | Event::LoseDisk | Event::Flush => return None,
         })
+    }
+
+    /// A hash for a table.
+    fn hash(&self) -> u64 {
+        match self {
+            Event::Message(envelope, Ambient { stamp, epoch }) => {
+                mixed([envelope.short_hash(), stamp.0, epoch.0])
+            }
+            _ => fingerprint(self),
+        }
     }
 
     /// The key of the put or get that a node may coordinate, if this is one.

@@ -34,7 +34,7 @@ pub use kind::Kind;
 pub use observe::Seen;
 pub use plan::{Plan, Puts, client_of, request_id};
 pub use state::{
-    Client, Envelope, Host, Memory, Network, Nodes, Process, Spent, State, Violated, Waiting,
+    Client, Envelope, Host, Memory, Network, Nodes, Process, Run, Spent, State, Violated, Waiting,
 };
 
 use crate::scenario::{self, Faults, Property, Scenario, Schedule};
@@ -133,15 +133,18 @@ impl ClusterModel {
             Sealed::new(Host { process: Process::Up(process), timers })
         };
         let nodes = u64::from(self.scenario.cluster.nodes);
+        let run = Run {
+            clients: smallvec![Sealed::new(Client::default()); self.plan.clients() + 1],
+            ghost: Ghost::new(self.plan.operations(), self.with_history),
+            epochs: smallvec![0; nodes as usize],
+            ordered: smallvec![0; self.operators().len()],
+        };
         State {
             nodes: (0..nodes).map(host).collect(),
             network: Network::new(),
-            clients: smallvec![Sealed::new(Client::default()); self.plan.clients() + 1],
+            run: Sealed::new(run),
             spent: Spent::default(),
-            ghost: Ghost::new(self.plan.operations(), self.with_history),
             far_side: 0,
-            epochs: smallvec![0; nodes as usize],
-            ordered: smallvec![0; self.operators().len()],
             violated: Violated::default(),
         }
     }
@@ -236,9 +239,9 @@ impl ClusterModel {
         watch(node, &handled.effects);
         if handled.effects.0.contains(&Effect::Note(Note::Reaped)) {
             let host = state.host(node).clone();
-            self.count_reaped(&mut state.ghost, host.disk(), handled.host.disk());
+            self.count_reaped(&mut state.run.ghost, host.disk(), handled.host.disk());
         }
-        self.count_epoch(&mut state.epochs[node.0 as usize], handled.host.disk(), event.key());
+        self.count_epoch(state, node, handled.host.disk(), event.key());
         let reply = network::release(&handled.effects, &handled.sent, node, state);
         state.nodes[node.0 as usize] = handled.host.clone();
         let (id, answer) = reply?;
@@ -252,17 +255,17 @@ impl ClusterModel {
 
     /// What the core may not make itself: exact clocks, and epochs numbered 0, 1, ... by node.
     fn ambient(&self, state: &State, node: NodeId) -> Ambient {
-        let epoch = Epoch(u64::from(state.epochs[node.0 as usize]));
-        Ambient { stamp: Stamp(state.ghost.called.len() as u64), epoch }
+        let epoch = Epoch(u64::from(state.run.epochs[node.0 as usize]));
+        Ambient { stamp: Stamp(state.run.ghost.called.len() as u64), epoch }
     }
 
     /// Counts an epoch as taken once a record of the node shows it.
-    fn count_epoch(&self, epochs: &mut u8, disk: &Disk, key: Option<&Key>) {
+    fn count_epoch(&self, state: &mut State, node: NodeId, disk: &Disk, key: Option<&Key>) {
         let Some(key) = key else { return };
         if let Some(Record::Counter { epoch, .. }) = disk.get(&RecordKey::Counter(key.clone()))
-            && epoch == Epoch(u64::from(*epochs))
+            && epoch == self.ambient(state, node).epoch
         {
-            *epochs += 1;
+            state.run.epochs[node.0 as usize] += 1;
         }
     }
 
@@ -284,8 +287,8 @@ impl ClusterModel {
     }
 
     fn has_finished(&self, state: &State, client: usize) -> bool {
-        let step = usize::from(state.clients[client].done);
-        self.plan.step(client, step).is_none() && state.clients[client].waiting.is_none()
+        let step = usize::from(state.run.clients[client].done);
+        self.plan.step(client, step).is_none() && state.run.clients[client].waiting.is_none()
     }
 }
 

@@ -96,15 +96,15 @@ pub(super) fn timers(effects: Effects) -> BTreeSet<Timer> {
 }
 
 /// Lets effects take place; the answer to a client, if there is one, is returned.
-pub(super) fn apply(
-    effects: Effects,
+pub(super) fn apply<'a>(
+    effects: &'a Effects,
     from: NodeId,
     timers: &mut BTreeSet<Timer>,
     state: &mut State,
-) -> Option<(RequestId, Answer)> {
-    set_timers(&effects, timers);
-    let sent: Vec<_> = sent(&effects, from).collect();
-    release(&effects, &sent, from, state)
+) -> Option<(RequestId, &'a Answer)> {
+    set_timers(effects, timers);
+    let sent: Vec<_> = sent(effects, from).collect();
+    release(effects, &sent, from, state)
 }
 
 /// Sets and cancels a node's timers.
@@ -135,19 +135,19 @@ pub(super) fn sent(effects: &Effects, from: NodeId) -> impl Iterator<Item = Seal
 
 /// Lets effects take place outside the node, the messages `sent` among them; the answer to a
 /// client, if there is one, is returned.
-pub(super) fn release(
-    effects: &Effects,
+pub(super) fn release<'a>(
+    effects: &'a Effects,
     sent: &[Sealed<Envelope>],
     from: NodeId,
     state: &mut State,
-) -> Option<(RequestId, Answer)> {
+) -> Option<(RequestId, &'a Answer)> {
     let (mut sent, mut reply) = (sent.iter(), None);
     for effect in &effects.0 {
         match effect {
             Effect::Send { .. } => {
                 sent.next().into_iter().for_each(|it| state.put_in_flight(it.clone()))
             }
-            Effect::Reply { id, answer } => reply = Some((*id, answer.clone())),
+            Effect::Reply { id, answer } => reply = Some((*id, answer)),
             Effect::SetTimer { timer: Timer::Reap, .. } => state.let_die(from),
             Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Note(_) => {}
         }

@@ -7,7 +7,7 @@
 
 use super::client::Answered;
 use super::ghost::Ghost;
-use super::state::{Client, Network, Nodes, Spent, State, Violated};
+use super::state::{Client, Network, Nodes, Run, Spent, State, Violated};
 use super::{ClusterModel, request_id};
 use crate::scenario::Property;
 use crate::seal::Sealed;
@@ -41,8 +41,8 @@ impl ClusterModel {
         while let Some((client, answer)) = self.next_answer(&state, clients) {
             let id = request_id(
                 client,
-                state.clients[client].session,
-                usize::from(state.clients[client].done),
+                state.run.clients[client].session,
+                usize::from(state.run.clients[client].done),
             );
             let Some(answered) = self.answer(&mut state, id, answer) else { break };
             self.judge_answer(&state, &answered, &mut violated);
@@ -62,25 +62,27 @@ impl ClusterModel {
         self.plan().step(client, answers.len())?;
         let mut state = self.blank(Nodes::new(), Network::new());
         for answer in answers {
-            let step = usize::from(state.clients[client].done);
+            let step = usize::from(state.run.clients[client].done);
             self.replay_call(&mut state, client, step);
-            let id = request_id(client, state.clients[client].session, step);
-            self.answer(&mut state, id, answer.clone());
+            let id = request_id(client, state.run.clients[client].session, step);
+            self.answer(&mut state, id, answer);
         }
         Some(self.request(&state, client, answers.len()))
     }
 
     fn blank(&self, nodes: Nodes, network: Network) -> State {
-        let count = nodes.len();
+        let run = Run {
+            clients: smallvec![Sealed::new(Client::default()); self.plan().clients() + 1],
+            ghost: Ghost::new(self.plan().operations(), false),
+            epochs: smallvec![0; nodes.len()],
+            ordered: SmallVec::new(),
+        };
         State {
             nodes,
             network,
-            clients: smallvec![Sealed::new(Client::default()); self.plan().clients() + 1],
+            run: Sealed::new(run),
             spent: Spent::default(),
-            ghost: Ghost::new(self.plan().operations(), false),
             far_side: 0,
-            epochs: smallvec![0; count],
-            ordered: SmallVec::new(),
             violated: Violated::default(),
         }
     }
@@ -88,20 +90,20 @@ impl ClusterModel {
     /// Calls whatever is known to be called: a put may be read long before it is answered.
     fn call_all(&self, state: &mut State, clients: &[Seen]) {
         for (client, seen) in clients.iter().enumerate() {
-            let step = usize::from(state.clients[client].done);
+            let step = usize::from(state.run.clients[client].done);
             let called = step < seen.answers.len() || seen.has_called;
-            if called && state.clients[client].waiting.is_none() {
+            if called && state.run.clients[client].waiting.is_none() {
                 self.replay_call(state, client, step);
             }
         }
     }
 
     /// An answer that can be replayed now: all that it returned has been put.
-    fn next_answer(&self, state: &State, clients: &[Seen]) -> Option<(usize, Answer)> {
+    fn next_answer<'a>(&self, state: &State, clients: &'a [Seen]) -> Option<(usize, &'a Answer)> {
         clients.iter().enumerate().find_map(|(client, seen)| {
-            let answer = seen.answers.get(usize::from(state.clients[client].done))?;
-            let unknown = self.returned(answer).without(state.ghost.called);
-            unknown.is_empty().then(|| (client, answer.clone()))
+            let answer = seen.answers.get(usize::from(state.run.clients[client].done))?;
+            let unknown = self.returned(answer).without(state.run.ghost.called);
+            unknown.is_empty().then_some((client, answer))
         })
     }
 

@@ -19,7 +19,9 @@ impl ClusterModel {
     /// The orders that can be given now.
     pub(super) fn orders(&self, state: &State, actions: &mut Vec<Action>) {
         for (operator, orders) in self.operators().iter().enumerate() {
-            let Some(order) = orders.get(usize::from(state.ordered[operator])) else { continue };
+            let Some(order) = orders.get(usize::from(state.run.ordered[operator])) else {
+                continue;
+            };
             let contact = NodeId(order.contact.into());
             let accepts = |node: &Node<Disk>| obey(&mut node.clone(), order, &mut |_| ()).is_some();
             if state.up(contact).is_some_and(accepts) {
@@ -40,8 +42,8 @@ impl ClusterModel {
         operator: usize,
         watch: &mut dyn FnMut(NodeId, &Effects),
     ) {
-        let order = &self.operators()[operator][usize::from(state.ordered[operator])];
-        state.ordered[operator] += 1;
+        let order = &self.operators()[operator][usize::from(state.run.ordered[operator])];
+        state.run.ordered[operator] += 1;
         let id = NodeId(order.contact.into());
         let mut host: Host = (**state.host(id)).clone();
         let Process::Up(node) = &mut host.process else { return };
@@ -49,7 +51,7 @@ impl ClusterModel {
         let _ = obey(node, order, &mut |effects| all.0.extend(effects.0));
         watch(id, &all);
         // What it answers to whom is told by messages.
-        let _ = network::apply(all, id, &mut host.timers, state);
+        let _ = network::apply(&all, id, &mut host.timers, state);
         state.set_host(id, host);
     }
 

@@ -47,7 +47,12 @@ impl Puts {
 
     /// The members, ascending.
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        (0..16).filter(move |&put| self.has(put))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let least = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (least < u16::BITS).then_some(least as usize)
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::ghost::Ghost;
 use super::plan::Puts;
 use super::state::{Envelope, Host, State, Violated};
 use super::table::{Table, shared};
-use crate::seal::{Sealed, fingerprint};
+use crate::seal::{Sealed, mixed};
 use dynamo_protocol::ids::Key;
 use dynamo_protocol::store::{Record, RecordKey};
 use dynamo_protocol::versions::Object;
@@ -117,7 +117,7 @@ impl ClusterModel {
         judge: impl FnOnce() -> Violated,
     ) -> Violated {
         self.views.stores.answer(
-            fingerprint(&(disks, ghost)),
+            mixed(hashes(disks).chain([ghost.called.0, ghost.acknowledged.0].map(u64::from))),
             |(others, then)| others == disks && then == ghost,
             || ((disks.clone(), ghost.clone()), judge()),
         )
@@ -127,7 +127,7 @@ impl ClusterModel {
     /// merge of all copies.
     pub(super) fn held_by(&self, disks: &Disks, removed: u32) -> Puts {
         self.views.held.answer(
-            fingerprint(&(disks, removed)),
+            mixed(hashes(disks).chain([u64::from(removed)])),
             |(others, then)| others == disks && *then == removed,
             || {
                 let left = disks.iter().enumerate().filter(|(node, _)| removed >> node & 1 == 0);
@@ -170,6 +170,10 @@ impl ClusterModel {
         }
         dots
     }
+}
+
+fn hashes(disks: &Disks) -> impl Iterator<Item = u64> {
+    disks.iter().map(Sealed::short_hash)
 }
 
 /// Whether a node has left: what it holds is out of reach.

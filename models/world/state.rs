@@ -24,22 +24,30 @@ pub struct State {
     pub nodes: Nodes,
     /// The messages in flight, a set, in order.
     pub network: Network,
-    /// The clients, then the one that makes the final free read.
-    pub clients: SmallVec<[Sealed<Client>; 4]>,
+    /// How far the run is. Most steps leave that alone.
+    pub run: Sealed<Run>,
     /// The faults spent so far.
     pub spent: Spent,
-    /// What truly happened.
-    pub ghost: Ghost,
     /// The nodes on the far side of a partition, as a set; n0 is always on the near side. Empty when
     /// all hear each other.
     pub far_side: u8,
+    /// The properties that are false at this state. Those about an answer speak of the answer, if
+    /// any, that the step into this state gave.
+    pub violated: Violated,
+}
+
+/// What changes when a client asks or is answered, an operator gives an order, or a node takes an
+/// epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// The clients, then the one that makes the final free read.
+    pub clients: SmallVec<[Sealed<Client>; 4]>,
+    /// What truly happened.
+    pub ghost: Ghost,
     /// How many epochs each node has taken; the next one gets this number.
     pub epochs: SmallVec<[u8; 8]>,
     /// How many of its orders each operator has given.
     pub ordered: SmallVec<[u8; 8]>,
-    /// The properties that are false at this state. Those about an answer speak of the answer, if
-    /// any, that the step into this state gave.
-    pub violated: Violated,
 }
 
 /// Hosts, n0 first.
@@ -289,7 +297,7 @@ impl State {
 
     /// The place of a client that waits, by the id in its requests.
     pub fn client_index(&self, client: ClientId) -> Option<usize> {
-        Some(client_of(client)).filter(|&index| index < self.clients.len())
+        Some(client_of(client)).filter(|&index| index < self.run.clients.len())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::seal::Sealed;
 use hashbrown::HashTable;
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Questions and their answers. A question is found by its hash and compared in full, so that a
@@ -56,7 +57,10 @@ impl<Q, A: Clone> Table<Q, A> {
 }
 
 /// The one value that stands for all that are equal to it.
-pub(super) fn shared<T: Eq>(table: &Table<Sealed<T>, Sealed<T>>, sealed: Sealed<T>) -> Sealed<T> {
+pub(super) fn shared<T: Hash + Eq>(
+    table: &Table<Sealed<T>, Sealed<T>>,
+    sealed: Sealed<T>,
+) -> Sealed<T> {
     table.answer(sealed.short_hash(), |other| *other == sealed, || (sealed.clone(), sealed.clone()))
 }
 

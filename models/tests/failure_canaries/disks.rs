@@ -77,7 +77,7 @@ fn a_page_for_an_earlier_life_hides_a_write() {
 fn epochs_start_over(model: &ClusterModel, state: &State, action: &Action) -> State {
     let mut after = model.step(state, action);
     if let Action::LoseDisk(node) = action {
-        after.epochs[node.0 as usize] = 0;
+        after.run.epochs[node.0 as usize] = 0;
     }
     after
 }
@@ -85,7 +85,7 @@ fn epochs_start_over(model: &ClusterModel, state: &State, action: &Action) -> St
 fn same_incarnation_and_epochs(model: &ClusterModel, state: &State, action: &Action) -> State {
     let mut after = same_incarnation(model, state, action);
     if let Action::LoseDisk(node) = action {
-        after.epochs[node.0 as usize] = 0;
+        after.run.epochs[node.0 as usize] = 0;
     }
     after
 }
@@ -144,7 +144,7 @@ fn a_lost_disk_that_hears_n_minus_w_plus_one_hides_a_write() {
 fn first_n1_then_n0(state: &State, action: &Action) -> bool {
     match action {
         Action::LoseDisk(lost) => *lost == node(1 - u64::from(state.spent.disk_losses)),
-        Action::Call { .. } => state.clients[0].done == 0 || state.spent.disk_losses == 2,
+        Action::Call { .. } => state.run.clients[0].done == 0 || state.spent.disk_losses == 2,
         Action::Fire { node: of, timer: Timer::Exchange(_), .. } => *of == node(1),
         Action::FinalRead { .. } => false,
         _ => true,

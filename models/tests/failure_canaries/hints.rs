@@ -96,7 +96,7 @@ fn a_hint_acknowledged_before_it_is_durable_is_lost_in_a_crash() {
     // The put comes to n1 alone, so that a crash of n0 loses what the handoff brought or nothing.
     let hinted = |state: &State, action: &Action| match action {
         Action::Crash(at) => *at == node(0),
-        Action::Call { .. } if state.clients[0].done == 1 => {
+        Action::Call { .. } if state.run.clients[0].done == 1 => {
             state.up(node(1)).is_some_and(|n1| n1.suspects().next().is_some())
         }
         _ => true,

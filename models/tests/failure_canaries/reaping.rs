@@ -139,7 +139,7 @@ fn reads_between(state: &State, action: &Action) -> bool {
         Message::Handoff { .. } | Message::HandedOff { .. } => true,
         Message::ReapAsk { .. } => sent.to == node(3),
         Message::Copy { .. } | Message::Replicated { .. } => sent.to == node(0),
-        _ => state.ghost.called.len() < 2,
+        _ => state.run.ghost.called.len() < 2,
     };
     let busy = state.network.iter().any(|sent| at_once(sent));
     match action {

@@ -83,7 +83,7 @@ converges = "holds"
 fn hears_nothing(state: &State, action: &Action) -> bool {
     match action {
         Action::Fire { node: n, timer: Timer::Gossip(_), .. } if *n == node(0) => {
-            state.clients[0].done == 1
+            state.run.clients[0].done == 1
         }
         Action::Fire { timer: Timer::Exchange(n), .. } => *n != node(0),
         Action::Call { node, .. } => known(state, *node).is_some_and(|m| m.version() == 1),
@@ -97,7 +97,7 @@ fn the_older_wins(model: &ClusterModel, state: &State, action: &Action) -> State
     let Action::Deliver(envelope) = action else { return model.step(state, action) };
     let (older, newer) = (known(state, envelope.from), known(state, envelope.to));
     let (Some(older), Some(newer)) = (older, newer) else { return model.step(state, action) };
-    if state.clients[0].done == 0 || older.version() == newer.version() {
+    if state.run.clients[0].done == 0 || older.version() == newer.version() {
         return model.step(state, action);
     }
     let mut state = state.clone();
@@ -154,7 +154,7 @@ converges = "VERDICT"
 
 /// Nobody gossips before both orders are given, and nobody asks afterwards.
 fn after_both_orders(state: &State, action: &Action) -> bool {
-    let is_ordered = state.ordered.iter().all(|orders| *orders == 1);
+    let is_ordered = state.run.ordered.iter().all(|orders| *orders == 1);
     match action {
         Action::Order { .. } => true,
         Action::FinalRead { .. } => false,

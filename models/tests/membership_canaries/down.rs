@@ -82,7 +82,7 @@ fn is_proposed(known: &Membership) -> bool {
 /// The put comes first, and n2 hears of no data that moves before the new layout is the present one.
 fn without_telling_n2(state: &State, action: &Action) -> bool {
     match action {
-        Action::Order { .. } => state.clients[0].done == 1,
+        Action::Order { .. } => state.run.clients[0].done == 1,
         Action::Fire { node: from, timer: Timer::Gossip(peer), .. } if *peer == node(2) => {
             has_reached(state, 1) || crate::known(state, *from).is_some_and(|m| is_proposed(&m))
         }

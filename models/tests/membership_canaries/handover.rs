@@ -145,8 +145,8 @@ regular = "holds"
 /// The put comes first, the get when all is over.
 fn before_and_after(state: &State, action: &Action) -> bool {
     match action {
-        Action::Order { .. } => state.clients[0].done == 1,
-        Action::Call { .. } => state.clients[0].done == 0 || has_reached(state, 1),
+        Action::Order { .. } => state.run.clients[0].done == 1,
+        Action::Call { .. } => state.run.clients[0].done == 0 || has_reached(state, 1),
         Action::FinalRead { .. } => false,
         _ => true,
     }
