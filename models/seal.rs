@@ -1,48 +1,72 @@
 //! Values that keep their own hash, so that a state of many parts is hashed in a few words.
 
 use std::cell::Cell;
+use std::cmp;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// A shared value that is hashed once, to 128 bits. Equality is of the values: a collision can make
 /// two states share a fingerprint, never make them equal. Who changes it gets a copy of its own.
 pub struct Sealed<T>(Arc<Content<T>>);
 
-#[derive(Clone)]
 struct Content<T> {
-    hash: OnceLock<u128>,
+    /// The halves of the hash; the first is 0 until it is known.
+    hash: [AtomicU64; 2],
     value: T,
 }
 
 impl<T> Sealed<T> {
     /// Seals `value`.
     pub fn new(value: T) -> Self {
-        Sealed(Arc::new(Content { hash: OnceLock::new(), value }))
+        Sealed(Arc::new(Content { hash: Default::default(), value }))
     }
 
     /// Whether both are one value in memory.
-    fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
 impl<T: Hash> Sealed<T> {
-    fn long_hash(&self) -> u128 {
-        *self.0.hash.get_or_init(|| with_feed(&self.0.value, xxh3_128))
+    fn long_hash(&self) -> [u64; 2] {
+        let [short, other] = &self.0.hash;
+        match short.load(Ordering::Acquire) {
+            0 => {
+                let hash = with_feed(&self.0.value, xxh3_128);
+                let hash = [hash as u64, (hash >> 64) as u64];
+                other.store(hash[1], Ordering::Relaxed);
+                short.store(hash[0], Ordering::Release);
+                hash
+            }
+            known => [known, other.load(Ordering::Relaxed)],
+        }
     }
 
     /// The half of its hash that finds a place in a table.
     pub fn short_hash(&self) -> u64 {
-        self.long_hash() as u64
+        self.long_hash()[0]
+    }
+}
+
+impl<T: Clone> Clone for Content<T> {
+    fn clone(&self) -> Self {
+        Content { hash: Default::default(), value: self.value.clone() }
     }
 }
 
 impl<T> Clone for Sealed<T> {
     fn clone(&self) -> Self {
         Sealed(Arc::clone(&self.0))
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        if !self.is(other) {
+            *self = other.clone();
+        }
     }
 }
 
@@ -62,7 +86,7 @@ impl<T> Deref for Sealed<T> {
 impl<T: Clone> DerefMut for Sealed<T> {
     fn deref_mut(&mut self) -> &mut T {
         let content = Arc::make_mut(&mut self.0);
-        content.hash = OnceLock::new();
+        content.hash = Default::default();
         &mut content.value
     }
 }
@@ -76,15 +100,15 @@ impl<T: Hash + PartialEq> PartialEq for Sealed<T> {
 impl<T: Hash + Eq> Eq for Sealed<T> {}
 
 impl<T: Hash + Ord> PartialOrd for Sealed<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl<T: Hash + Ord> Ord for Sealed<T> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
         if self.is(other) {
-            return std::cmp::Ordering::Equal;
+            return cmp::Ordering::Equal;
         }
         (**self).cmp(&**other)
     }
@@ -92,7 +116,9 @@ impl<T: Hash + Ord> Ord for Sealed<T> {
 
 impl<T: Hash> Hash for Sealed<T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u128(self.long_hash());
+        let [short, other] = self.long_hash();
+        hasher.write_u64(short);
+        hasher.write_u64(other);
     }
 }
 

@@ -215,15 +215,19 @@ impl<'a, S: Space> Search<'a, S> {
     fn expand(&self, batch: &[(u32, S::State)]) -> Vec<Expanded<S::State>> {
         let (space, visited) = (self.space, &self.visited);
         self.crew.share(batch.chunks(PIECE).collect(), |piece: &[(u32, S::State)]| {
-            let mut expanded = Expanded { states: vec![], steps: vec![], unseen: vec![] };
+            let (states, steps) = (Vec::with_capacity(PIECE), Vec::with_capacity(8 * PIECE));
+            let mut expanded = Expanded { states, steps, unseen: Vec::with_capacity(4 * PIECE) };
+            let mut after = piece[0].1.clone();
             for (index, state) in piece {
                 let (mut marks, begin) = (Marks::default(), expanded.steps.len());
                 for action in space.actions(state) {
-                    let successor = space.step(state, &action, &mut marks);
-                    let fingerprint = fingerprint(&successor);
+                    space.step_into(&mut after, state, &action, &mut marks);
+                    let fingerprint = fingerprint(&after);
                     let seen = visited.find(fingerprint).map(To::Seen);
                     let to = seen.unwrap_or_else(|| {
-                        expanded.unseen.push(successor);
+                        let mut unseen = std::mem::replace(&mut after, state.clone());
+                        space.judge(state, &mut unseen);
+                        expanded.unseen.push(unseen);
                         To::Unseen(fingerprint)
                     });
                     expanded.steps.push(Step {
@@ -309,9 +313,11 @@ impl<'a, S: Space> Search<'a, S> {
         {
             spent.push(judged.spent);
         }
-        for property in self.open.clone() {
-            if judged.violated.has(property) {
-                self.find(Found { property, spent: judged.spent, index });
+        if judged.violated != Violated::default() {
+            for property in self.open.clone() {
+                if judged.violated.has(property) {
+                    self.find(Found { property, spent: judged.spent, index });
+                }
             }
         }
     }

@@ -19,6 +19,23 @@ pub trait Space: Sync {
     /// The state after an action. What the step did of the kinds that verdicts speak of is added to
     /// `marks`.
     fn step(&self, state: &Self::State, action: &Self::Action, marks: &mut Marks) -> Self::State;
+
+    /// The same step, into a state that need not be made anew as far as it is like that already. What
+    /// the other parts of the state decide, and so is no part of its fingerprint, may be left to
+    /// [`Space::judge`]: most states were seen before.
+    fn step_into(
+        &self,
+        after: &mut Self::State,
+        state: &Self::State,
+        action: &Self::Action,
+        marks: &mut Marks,
+    ) {
+        *after = self.step(state, action, marks);
+    }
+
+    /// Completes a state that [`Space::step_into`] has led to.
+    fn judge(&self, _before: &Self::State, _after: &mut Self::State) {}
+
     /// The properties that are false at a state.
     fn violated(&self, state: &Self::State) -> Violated;
 

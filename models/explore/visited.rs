@@ -1,6 +1,7 @@
 //! The states seen.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// The states seen: their fingerprints, and who was first to lead to each.
 #[derive(Default)]
@@ -23,15 +24,19 @@ impl Visited {
 
     /// The number of the state with a fingerprint, and whether it is new.
     pub(super) fn insert(&mut self, fingerprint: u64, parent: u32) -> (u32, bool) {
-        if let Some(place) = self.find(fingerprint) {
-            return (place, false);
-        }
-        let index = self.fingerprints.len() as u32;
-        push(&mut self.fingerprints, fingerprint);
-        push(&mut self.parents, parent);
         let fingerprints = &self.fingerprints;
-        self.places.insert_unique(fingerprint, index, |&place| fingerprints[place as usize]);
-        (index, true)
+        let same = |&place: &u32| fingerprints[place as usize] == fingerprint;
+        let hash = |&place: &u32| fingerprints[place as usize];
+        match self.places.entry(fingerprint, same, hash) {
+            Entry::Occupied(place) => (*place.get(), false),
+            Entry::Vacant(place) => {
+                let index = fingerprints.len() as u32;
+                place.insert(index);
+                push(&mut self.fingerprints, fingerprint);
+                push(&mut self.parents, parent);
+                (index, true)
+            }
+        }
     }
 
     /// The fingerprints from the start to a state.

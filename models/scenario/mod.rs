@@ -61,7 +61,7 @@ pub use error::{Problem, ScenarioError};
 pub use exhibit::{Enumerated, Exhibit, Museum};
 pub use mechanism::Mechanism;
 pub use membership::{Gossip, MAX_OPERATORS, Membership, Move, Order};
-pub use properties::{Expectation, Property};
+pub use properties::{Expectation, Property, Subject};
 pub use steps::{Op, Put, Step};
 
 use names::named;

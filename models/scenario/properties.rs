@@ -71,11 +71,43 @@ impl Property {
         }
     }
 
+    /// What it speaks of.
+    pub const fn subject(self) -> Subject {
+        match self {
+            Property::NoLostWrite
+            | Property::UniqueDots
+            | Property::NoFalseConcurrency
+            | Property::BoundedSiblings
+            | Property::DurableF => Subject::Stores,
+            Property::ReadYourWrites
+            | Property::MonotonicReads
+            | Property::Regular
+            | Property::Linearizable => Subject::Answer,
+            Property::NoResurrection => Subject::Step,
+            Property::Converges | Property::AvailableWrites | Property::AvailableReads => {
+                Subject::Continuations
+            }
+        }
+    }
+
     /// Whether it speaks of what can follow a state. No state says by itself that such a property
     /// is false there; the exploration engine decides it.
     pub const fn is_about_continuations(self) -> bool {
-        matches!(self, Property::Converges | Property::AvailableWrites | Property::AvailableReads)
+        matches!(self.subject(), Subject::Continuations)
     }
+}
+
+/// What a property speaks of, which says when it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Disks and messages: these and what truly happened before decide it, whatever step came last.
+    Stores,
+    /// The answer, if any, that the last step gave.
+    Answer,
+    /// What the last step has changed.
+    Step,
+    /// What can follow.
+    Continuations,
 }
 
 named! {

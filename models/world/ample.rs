@@ -134,7 +134,7 @@ impl ClusterModel {
 
     /// What its receiver does with a message, unless that writes to its disk.
     fn leaves_disk(&self, state: &State, envelope: &Sealed<Envelope>) -> Option<Arc<Handled>> {
-        let (node, event) = self.deliver(state, envelope);
+        let (node, event) = self.deliver(state, envelope.clone());
         let host = state.host(node);
         let handled = self.handled(host, &event)?;
         let untouched = handled.host.disk().untouched_since(host.disk());
@@ -146,7 +146,7 @@ impl ClusterModel {
         let key = &self.plan().keys()[0];
         let counts =
             |host: &Host| host.up().map(|node| (node.is_synchronised(key), node.is_whole()));
-        let (node, event) = self.deliver(state, page);
+        let (node, event) = self.deliver(state, page.clone());
         let handled = self.handled(state.host(node), &event);
         handled.is_none_or(|handled| counts(&handled.host) != counts(state.host(node)))
     }

@@ -112,7 +112,7 @@ impl ClusterModel {
 
     /// Whether a message, if it came now, would make its receiver say something.
     pub(super) fn is_answered(&self, state: &State, envelope: &Sealed<Envelope>) -> bool {
-        let (node, event) = self.deliver(state, envelope);
+        let (node, event) = self.deliver(state, envelope.clone());
         let handled = self.handled(state.host(node), &event);
         handled.is_some_and(|handled| !handled.sent.is_empty())
     }

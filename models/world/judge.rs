@@ -6,9 +6,9 @@ use super::disk::Disk;
 use super::ghost::Ghost;
 use super::linear::Judge;
 use super::plan::Puts;
-use super::shown::{Copy, Disks, is_outside};
-use super::state::{Envelope, State, Violated};
-use crate::scenario::{Property, Versioning};
+use super::shown::{Copy, Disks, Dot, is_outside};
+use super::state::{Envelope, Host, State, Violated};
+use crate::scenario::{Property, Subject, Versioning};
 use crate::seal::Sealed;
 use dynamo_protocol::store::{Record, RecordKey, Store};
 use smallvec::SmallVec;
@@ -19,69 +19,75 @@ impl ClusterModel {
         self.scenario().cluster.versioning == Versioning::LastWriterWins
     }
 
-    /// Judges the properties at `after`, one step from `before`.
-    pub(super) fn judge(&self, before: &State, after: &mut State, answered: Option<Answered>) {
-        after.violated = before.violated;
-        let changed = || before.nodes.iter().zip(&after.nodes).filter(|(a, b)| a != b);
-        let wrote = changed().any(|(a, b)| !a.disk().untouched_since(b.disk()));
-        let left = changed().any(|(a, b)| is_outside(a) != is_outside(b));
+    /// Judges what only the step from `before` to `after` can tell: the answer that it gave, if any,
+    /// and what has come back.
+    pub(super) fn judge_step(&self, before: &State, after: &mut State, answered: Option<Answered>) {
+        const ANSWER: Violated = Violated::all_of(Subject::Answer);
+        after.violated = before.violated.without(ANSWER);
+        if let Some(answered) = answered {
+            self.judge_answer(after, &answered);
+        }
+        if self.asked().any(|property| property == Property::NoResurrection)
+            && may_bring_back(before, after)
+        {
+            let holds = self.no_resurrection(before, after);
+            after.violated.judge(Property::NoResurrection, holds);
+        }
+    }
+
+    /// Judges what disks and messages decide at `after`, one step from `before`, as far as the step
+    /// can have changed it.
+    pub(super) fn judge_stores(&self, before: &State, after: &mut State) {
+        let wrote = has_written(before, after);
         let acknowledged = before.run.ghost.acknowledged != after.run.ghost.acknowledged;
-        let is_new = |envelope: &Sealed<Envelope>| !before.network.contains(envelope);
-        let mut objects = after.network.iter().filter(|envelope| carries_objects(envelope));
-        let sent_an_object = objects.any(is_new);
-        let mut violated = after.violated;
-        let mut stores = None;
-        for property in self.asked().filter(|property| !property.is_about_continuations()) {
-            let may_have_changed = match property {
-                Property::NoLostWrite | Property::DurableF => wrote || acknowledged,
-                // What leaves the network can only mend it.
-                Property::UniqueDots => wrote || sent_an_object || violated.has(property),
-                Property::NoFalseConcurrency | Property::BoundedSiblings => wrote,
-                Property::NoResurrection => wrote || acknowledged || left,
-                _ => true,
-            };
-            if may_have_changed {
-                let holds = match property {
-                    Property::NoResurrection => self.no_resurrection(before, after),
-                    _ if of_stores(property) => {
-                        !stores.get_or_insert_with(|| self.false_of_stores(after)).has(property)
-                    }
-                    _ => self.holds(property, after, answered.as_ref()),
-                };
-                violated.judge(property, holds);
+        let may_have_changed = |property: &Property| match property {
+            Property::NoLostWrite | Property::DurableF => wrote || acknowledged,
+            // What leaves the network can only mend it.
+            Property::UniqueDots => {
+                wrote || has_sent_objects(before, after) || before.violated.has(*property)
             }
-        }
-        after.violated = violated;
-    }
-
-    /// Whether `property` is true at `state`, into which a step led that gave the answer, if any.
-    /// One that speaks of continuations is no property of a state: the engine decides it.
-    pub(super) fn holds(
-        &self,
-        property: Property,
-        state: &State,
-        answered: Option<&Answered>,
-    ) -> bool {
-        match property {
-            _ if of_stores(property) => !self.false_of_stores(state).has(property),
-            Property::UniqueDots => self.unique_dots(state),
-            Property::ReadYourWrites
-            | Property::MonotonicReads
-            | Property::Regular
-            | Property::Linearizable => self.answer_is_right(property, state, answered),
-            // Judged step by step, as it speaks of what was; or by the engine.
-            _ => true,
+            Property::NoFalseConcurrency | Property::BoundedSiblings => wrote,
+            _ => false,
+        };
+        let changed: SmallVec<[Property; 8]> = self.asked().filter(may_have_changed).collect();
+        if !changed.is_empty() {
+            self.judge_anew(after, changed);
         }
     }
 
-    /// The properties about the answer, if any, that this step gave.
-    fn answer_is_right(
+    /// Judges these properties of stores.
+    pub(super) fn judge_anew(
+        &self,
+        state: &mut State,
+        properties: impl IntoIterator<Item = Property>,
+    ) {
+        let (disks, mut stores) = (self.disks(state), None);
+        for property in properties {
+            let holds = match property {
+                Property::UniqueDots => self.unique_dots(state, &disks),
+                _ => {
+                    let judge = || self.false_of_stores(state, &disks);
+                    !stores.get_or_insert_with(judge).has(property)
+                }
+            };
+            state.violated.judge(property, holds);
+        }
+    }
+
+    /// Judges the answer that the step into a state gave.
+    pub(super) fn judge_answer(&self, state: &mut State, answered: &Answered) {
+        for property in self.asked().filter(|asked| asked.subject() == Subject::Answer) {
+            let holds = self.answer_is_right(property, state, answered);
+            state.violated.judge(property, holds);
+        }
+    }
+
+    pub(super) fn answer_is_right(
         &self,
         property: Property,
         state: &State,
-        answered: Option<&Answered>,
+        answered: &Answered,
     ) -> bool {
-        let Some(answered) = answered else { return true };
         if property == Property::Linearizable {
             return self.linearizable(state, answered.key);
         }
@@ -126,9 +132,9 @@ impl ClusterModel {
             .is_linearizable()
     }
 
-    /// Those of these properties that are false at a state.
-    fn false_of_stores(&self, state: &State) -> Violated {
-        let (disks, ghost) = (&self.disks(state), &state.run.ghost);
+    /// The properties that speak of nothing but disks and what truly happened, and are false.
+    fn false_of_stores(&self, state: &State, disks: &Disks) -> Violated {
+        let ghost = &state.run.ghost;
         self.stores(disks, ghost, || {
             let durable =
                 self.removals(state).all(|set| self.lost_by(disks, ghost, set).is_empty());
@@ -193,18 +199,19 @@ impl ClusterModel {
     }
 
     /// One dot never names two values, on disks or in flight.
-    fn unique_dots(&self, state: &State) -> bool {
+    fn unique_dots(&self, state: &State, disks: &Disks) -> bool {
         let mut named: SmallVec<[Option<usize>; 16]> = SmallVec::new();
-        let carriers = state.network.iter().filter(|envelope| carries_objects(envelope));
-        let in_flight = carriers.map(|envelope| self.in_flight(envelope));
-        self.disks(state).into_iter().chain(in_flight).all(|shown| {
-            shown.dots.iter().all(|&(dot, put)| {
+        let mut agree = |dots: &[(Dot, usize)]| {
+            dots.iter().all(|&(dot, put)| {
                 if named.len() <= dot {
                     named.resize(dot + 1, None);
                 }
                 *named[dot].get_or_insert(put) == put
             })
-        })
+        };
+        let mut carriers = state.network.iter().filter(|envelope| carries_objects(envelope));
+        disks.iter().all(|disk| agree(&disk.dots))
+            && carriers.all(|envelope| self.in_flight(envelope, &mut agree))
     }
 
     /// No copy holds more siblings than there are truly concurrent puts.
@@ -222,15 +229,29 @@ fn no_false_concurrency(disks: &Disks, ghost: &Ghost) -> bool {
     disks.iter().all(|disk| disk.copies.iter().all(is_right))
 }
 
-/// Whether a property speaks of nothing but what the disks hold and what truly happened.
-fn of_stores(property: Property) -> bool {
-    matches!(
-        property,
-        Property::NoLostWrite
-            | Property::NoFalseConcurrency
-            | Property::BoundedSiblings
-            | Property::DurableF
-    )
+/// Whether a step has written to a disk.
+fn has_written(before: &State, after: &State) -> bool {
+    changed(before, after).any(|(a, b)| !a.disk().untouched_since(b.disk()))
+}
+
+/// Whether a step can have brought back what was gone, or made something go.
+fn may_bring_back(before: &State, after: &State) -> bool {
+    has_written(before, after)
+        || changed(before, after).any(|(a, b)| is_outside(a) != is_outside(b))
+        || before.run.ghost.acknowledged != after.run.ghost.acknowledged
+}
+
+fn changed<'a>(
+    before: &'a State,
+    after: &'a State,
+) -> impl Iterator<Item = (&'a Sealed<Host>, &'a Sealed<Host>)> {
+    before.nodes.iter().zip(&after.nodes).filter(|(a, b)| !a.is(b))
+}
+
+/// Whether objects are in flight that were not before.
+fn has_sent_objects(before: &State, after: &State) -> bool {
+    let is_new = |sent: &&Sealed<Envelope>| !before.network.iter().any(|old| old.is(sent));
+    after.network.iter().filter(is_new).any(|envelope| carries_objects(envelope))
 }
 
 /// Whether a message carries objects.

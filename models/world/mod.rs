@@ -155,7 +155,7 @@ impl ClusterModel {
         if let Some(action) = self.ample(state) {
             return vec![action];
         }
-        let mut actions = Vec::new();
+        let mut actions = Vec::with_capacity(16);
         self.client_actions(state, &mut actions);
         self.orders(state, &mut actions);
         self.network_actions(state, &mut actions);
@@ -176,11 +176,25 @@ impl ClusterModel {
         watch: &mut dyn FnMut(NodeId, &Effects),
     ) -> State {
         let mut after = before.clone();
-        let event = self.tell(&mut after, action, watch);
-        let answered = event.and_then(|(node, event)| self.handle(&mut after, node, &event, watch));
-        self.bury_the_dead(&mut after);
-        self.judge(before, &mut after, answered);
+        self.go(before, action, &mut after, watch);
+        self.judge_stores(before, &mut after);
         after
+    }
+
+    /// The same step, into a state that may be like the one before already; what disks and messages
+    /// decide is not judged yet.
+    fn go(
+        &self,
+        before: &State,
+        action: &Action,
+        after: &mut State,
+        watch: &mut dyn FnMut(NodeId, &Effects),
+    ) {
+        after.clone_from(before);
+        let event = self.tell(after, action, watch);
+        let answered = event.and_then(|(node, event)| self.handle(after, node, &event, watch));
+        self.bury_the_dead(after);
+        self.judge_step(before, after, answered);
     }
 
     /// What an action changes outside the nodes, and what it tells which of them.
@@ -194,8 +208,8 @@ impl ClusterModel {
             Action::Call { client, node, .. } => return Some(self.call(after, *client, *node)),
             Action::FinalRead { key, node } => return Some(self.final_read(after, key, *node)),
             Action::Deliver(envelope) => {
-                after.take(envelope);
-                return Some(self.deliver(after, envelope));
+                let taken = after.take(envelope).unwrap_or_else(|| envelope.clone());
+                return Some(self.deliver(after, taken));
             }
             Action::Lose(envelope) => {
                 after.take(envelope);
@@ -206,7 +220,7 @@ impl ClusterModel {
             }
             Action::Duplicate(envelope) => {
                 after.spent.duplicates += 1;
-                return Some(self.deliver(after, envelope));
+                return Some(self.deliver(after, envelope.clone()));
             }
             Action::Fire { node, timer, premature } => {
                 after.spent.timeouts += u8::from(*premature);

@@ -30,8 +30,9 @@ impl ClusterModel {
         }
     }
 
-    pub(super) fn deliver(&self, state: &State, envelope: &Sealed<Envelope>) -> (NodeId, Event) {
-        (envelope.to, Event::Message(envelope.clone(), self.ambient(state, envelope.to)))
+    pub(super) fn deliver(&self, state: &State, envelope: Sealed<Envelope>) -> (NodeId, Event) {
+        let (to, ambient) = (envelope.to, self.ambient(state, envelope.to));
+        (to, Event::Message(envelope, ambient))
     }
 
     /// Takes messages out of the network that can never matter again: answers to a request that is

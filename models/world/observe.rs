@@ -9,7 +9,7 @@ use super::client::Answered;
 use super::ghost::Ghost;
 use super::state::{Client, Network, Nodes, Run, Spent, State, Violated};
 use super::{ClusterModel, request_id};
-use crate::scenario::Property;
+use crate::scenario::{Property, Subject};
 use crate::seal::Sealed;
 use dynamo_protocol::ids::NodeId;
 use dynamo_protocol::message::{Answer, Request};
@@ -45,15 +45,12 @@ impl ClusterModel {
                 usize::from(state.run.clients[client].done),
             );
             let Some(answered) = self.answer(&mut state, id, answer) else { break };
-            self.judge_answer(&state, &answered, &mut violated);
+            self.judge_seen(&state, &answered, &mut violated);
             self.call_all(&mut state, clients);
         }
-        for property in self.asked().filter(|property| Self::is_observable(*property)) {
-            if !self.holds(property, &state, None) {
-                violated.judge(property, false);
-            }
-        }
-        state.violated = violated;
+        let of_stores = self.asked().filter(|property| property.subject() == Subject::Stores);
+        self.judge_anew(&mut state, of_stores);
+        state.violated = state.violated.with(violated);
         state
     }
 
@@ -107,10 +104,10 @@ impl ClusterModel {
         })
     }
 
-    fn judge_answer(&self, state: &State, answered: &Answered, violated: &mut Violated) {
+    fn judge_seen(&self, state: &State, answered: &Answered, violated: &mut Violated) {
         let about_answers = [Property::ReadYourWrites, Property::MonotonicReads];
         for property in self.asked().filter(|property| about_answers.contains(property)) {
-            if !self.holds(property, state, Some(answered)) {
+            if !self.answer_is_right(property, state, answered) {
                 violated.judge(property, false);
             }
         }

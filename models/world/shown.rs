@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// What a disk, or a message, shows.
+/// What a disk shows.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Shown {
     /// The copies, hints included.
@@ -47,7 +47,7 @@ pub(super) type Dot = usize;
 #[derive(Default)]
 pub(super) struct Views {
     hosts: Table<Sealed<Host>, Sealed<Shown>>,
-    envelopes: Table<Sealed<Envelope>, Sealed<Shown>>,
+    envelopes: Table<Sealed<Envelope>, Vec<(Dot, usize)>>,
     shown: Table<Sealed<Shown>, Sealed<Shown>>,
     held: Table<(Disks, u32), Puts>,
     stores: Table<(Disks, Ghost), Violated>,
@@ -94,17 +94,21 @@ impl ClusterModel {
         )
     }
 
-    /// What a message shows.
-    pub(super) fn in_flight(&self, envelope: &Sealed<Envelope>) -> Sealed<Shown> {
-        self.views.envelopes.answer(
+    /// What `read` makes of the dots in a message, and the put that each names.
+    pub(super) fn in_flight<R>(
+        &self,
+        envelope: &Sealed<Envelope>,
+        read: impl FnOnce(&[(Dot, usize)]) -> R,
+    ) -> R {
+        self.views.envelopes.read(
             envelope.short_hash(),
             |other| other == envelope,
             || {
                 let objects = envelope.message.objects();
                 let dots = self.dots(objects.filter_map(|(key, object)| Some((key?, object))));
-                let shown = Shown { copies: Vec::new(), dots, is_outside: false };
-                (envelope.clone(), Sealed::new(shown))
+                (envelope.clone(), dots)
             },
+            |dots| read(dots),
         )
     }
 

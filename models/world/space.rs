@@ -25,6 +25,13 @@ impl Space for ClusterModel {
     }
 
     fn step(&self, state: &State, action: &Action, marks: &mut Marks) -> State {
+        let mut after = state.clone();
+        self.step_into(&mut after, state, action, marks);
+        self.judge_stores(state, &mut after);
+        after
+    }
+
+    fn step_into(&self, after: &mut State, state: &State, action: &Action, marks: &mut Marks) {
         if let Action::Crash(node) | Action::LoseDisk(node) = action
             && state.host(*node).disk().has_buffered()
         {
@@ -35,18 +42,21 @@ impl Space for ClusterModel {
         {
             marks.add(Mechanism::DeclaredDown as u32);
         }
-        let after = self.explain(state, action, &mut |_, effects| {
+        self.go(state, action, after, &mut |_, effects| {
             effects.0.iter().filter_map(reached).for_each(|it| marks.add(it as u32));
         });
         // Its note says whose copies are merged, not that these are enough.
         if let Action::Deliver(envelope) = action
             && let Message::Page { .. } = envelope.message
-            && is_whole(&after, envelope.to)
+            && is_whole(after, envelope.to)
             && !is_whole(state, envelope.to)
         {
             marks.add(Mechanism::Resynchronised as u32);
         }
-        after
+    }
+
+    fn judge(&self, before: &State, after: &mut State) {
+        self.judge_stores(before, after);
     }
 
     fn violated(&self, state: &State) -> Violated {

@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::ghost::Ghost;
 use super::plan::{Puts, client_of};
-use crate::scenario::{Faults, Property};
+use crate::scenario::{Faults, Property, Subject};
 use crate::seal::Sealed;
 use dynamo_protocol::door::Timer;
 use dynamo_protocol::ids::{ClientId, NodeId};
@@ -14,11 +14,12 @@ use dynamo_protocol::versions::Context;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// One state of the cluster model. Every part is canonical: two states that can only do the same
 /// and are judged the same should be equal, and unequal ones never merge. Most are made only to find
 /// that they were seen before, so a copy should cost next to nothing.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct State {
     /// The nodes, n0 first.
     pub nodes: Nodes,
@@ -147,10 +148,37 @@ pub struct Spent {
 }
 
 /// A set of properties.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Violated(pub u16);
 
+/// What the other parts of a state decide tells no states apart.
+impl Hash for Violated {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        const STORES: Violated = Violated::all_of(Subject::Stores);
+        self.without(STORES).0.hash(hasher);
+    }
+}
+
 impl Violated {
+    /// All properties that speak of this.
+    pub const fn all_of(subject: Subject) -> Violated {
+        let (mut set, mut place) = (0, 0);
+        while place < Property::ALL.len() {
+            let property = Property::ALL[place];
+            if property.subject() as u8 == subject as u8 {
+                set |= 1 << property as u16;
+            }
+            place += 1;
+        }
+        Violated(set)
+    }
+
+    /// This set less the other.
+    #[must_use]
+    pub const fn without(self, other: Violated) -> Violated {
+        Violated(self.0 & !other.0)
+    }
+
     /// Marks `property` as false if `holds` is.
     pub fn judge(&mut self, property: Property, holds: bool) {
         let bit = 1 << property as u16;
@@ -226,6 +254,23 @@ impl Host {
     }
 }
 
+impl Clone for State {
+    fn clone(&self) -> State {
+        let (nodes, network, run) = (self.nodes.clone(), self.network.clone(), self.run.clone());
+        let State { spent, far_side, violated, .. } = *self;
+        State { nodes, network, run, spent, far_side, violated }
+    }
+
+    /// Leaves alone what both share.
+    fn clone_from(&mut self, other: &State) {
+        self.nodes.clone_from(&other.nodes);
+        self.network.clone_from(&other.network);
+        self.run.clone_from(&other.run);
+        (self.spent, self.far_side) = (other.spent, other.far_side);
+        self.violated = other.violated;
+    }
+}
+
 impl State {
     /// The host of a node.
     pub fn host(&self, node: NodeId) -> &Sealed<Host> {
@@ -284,15 +329,11 @@ impl State {
         }
     }
 
-    /// Takes a message out of the network; false if it is not in flight.
-    pub fn take(&mut self, envelope: &Sealed<Envelope>) -> bool {
-        match self.network.binary_search(envelope) {
-            Ok(place) => {
-                self.network.remove(place);
-                true
-            }
-            Err(_) => false,
-        }
+    /// Takes a message out of the network, if it is in flight.
+    pub fn take(&mut self, envelope: &Sealed<Envelope>) -> Option<Sealed<Envelope>> {
+        let same = self.network.iter().position(|other| other.is(envelope));
+        let place = same.or_else(|| self.network.binary_search(envelope).ok());
+        Some(self.network.remove(place?))
     }
 
     /// The place of a client that waits, by the id in its requests.

@@ -28,17 +28,29 @@ impl<Q, A: Clone> Table<Q, A> {
         same: impl Fn(&Q) -> bool,
         work_out: impl FnOnce() -> (Q, A),
     ) -> A {
+        self.read(hash, same, work_out, A::clone)
+    }
+
+    /// The same, where only a part of the answer is wanted.
+    pub(super) fn read<R>(
+        &self,
+        hash: u64,
+        same: impl Fn(&Q) -> bool,
+        work_out: impl FnOnce() -> (Q, A),
+        read: impl FnOnce(&A) -> R,
+    ) -> R {
         let is_it = |(other, question, _): &(u64, Q, A)| *other == hash && same(question);
         if let Some((_, _, answer)) = self.shard(hash).find(hash, is_it) {
-            return answer.clone();
+            return read(answer);
         }
         let (question, answer) = work_out();
+        let wanted = read(&answer);
         let mut shard = self.shard(hash);
         if shard.len() >= SHARD_ANSWERS {
             shard.clear();
         }
-        shard.insert_unique(hash, (hash, question, answer.clone()), |(hash, ..)| *hash);
-        answer
+        shard.insert_unique(hash, (hash, question, answer), |(hash, ..)| *hash);
+        wanted
     }
 
     /// Forgets everything.
