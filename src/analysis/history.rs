@@ -5,7 +5,7 @@
 //! truly overwrote it, through any chain of true reads. A write is *replaced* once an acknowledged
 //! one has overwritten it. The acknowledged writes of a key that are not replaced are its
 //! *frontier*: whatever covers them covers all that was ever acknowledged, so that a judgement
-//! costs the same however long the history is.
+//! looks at few writes, however long the history is.
 
 use std::collections::BTreeSet;
 

@@ -105,6 +105,7 @@ pub(crate) fn merge(args: MergeArgs) -> anyhow::Result<ExitCode> {
             std::fs::read_to_string(file).with_context(|| format!("cannot read {}", name()))?;
         let sum: Sum = serde_json::from_str(&text)
             .with_context(|| format!("{} is no output of `dynamo simulate --json`", name()))?;
+        sum.check().with_context(name)?;
         match &mut whole {
             Some(whole) => whole.merge(&sum).with_context(name)?,
             None => whole = Some(sum),
@@ -149,14 +150,16 @@ fn smaller(setup: &Setup, seed: u64, file: &Path) -> anyhow::Result<ExitCode> {
     std::fs::write(file, head + &toml::to_string(&smaller)?)
         .with_context(|| format!("cannot write {path}"))?;
     let requests = dynamo::sim::run(&smaller, seed)?.requests;
-    let faults = match smaller.faults.events.len() {
-        1 => "1 fault".to_owned(),
-        events => format!("{events} faults"),
+    let of = |count: u64, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     };
+    let (requests, faults) = (of(requests, "request"), smaller.faults.events.len() as u64);
     say(format_args!(
-        "{} is violated by {requests} requests and {faults}; see it again:\n  \
+        "{} is violated by {requests} and {}; see it again:\n  \
          dynamo simulate {path} --seed {seed}\n",
-        text::name(*property)
+        text::name(*property),
+        of(faults, "fault"),
     ))?;
     Ok(ExitCode::FAILURE)
 }

@@ -1,9 +1,10 @@
 //! Whether a setup can be simulated, and what the core makes of it.
 
 use super::setup::{Choice, Event, Latency, Mix, Property, Setup};
-use super::setup::{MAX_CLIENTS, MAX_KEYS, MAX_MS, MAX_NODES};
+use super::setup::{MAX_CLIENTS, MAX_KEYS, MAX_MS, MAX_NODES, MAX_SKEW_MS};
 use crate::analysis::pbs::{Delay, Legs};
 use crate::latency;
+use crate::shell::scheme::Versioning;
 use anyhow::{Context as _, Result, bail, ensure};
 use dynamo_protocol::config::Config;
 use dynamo_protocol::ids::NodeId;
@@ -59,9 +60,38 @@ impl Setup {
         for ms in &load.probes_ms {
             ensure!((0.0..=1e9).contains(ms), "a probe is after {ms} ms; use 0 to 1000000000");
         }
+        let skew = self.machines.clock_skew_ms;
+        within("machines.clock-skew-ms", skew, 0, MAX_SKEW_MS)?;
+        self.check_timers()?;
         self.check_choice()?;
+        self.check_links()?;
         self.check_faults()?;
         self.config().map(drop)
+    }
+
+    fn check_timers(&self) -> Result<()> {
+        let timers = &self.timers;
+        for (name, ms) in [
+            ("request-timeout-ms", timers.request_timeout_ms),
+            ("straggler-timeout-ms", timers.straggler_timeout_ms),
+            ("handoff-ms", timers.handoff_ms),
+            ("retry-ms", timers.retry_ms),
+            ("exchange-ms", timers.exchange_ms),
+            ("reap-ms", timers.reap_ms),
+            ("gossip-ms", timers.gossip_ms),
+            ("settle-ms", timers.settle_ms),
+        ] {
+            within(&format!("timers.{name}"), ms, 1, MAX_MS)?;
+        }
+        Ok(())
+    }
+
+    fn check_links(&self) -> Result<()> {
+        let ends = self.network.links.iter().flat_map(|link| link.from.iter().chain(&link.to));
+        match ends.copied().find(|node| *node >= self.nodes) {
+            Some(node) => bail!("a link names node {node} of {}", self.nodes),
+            None => Ok(()),
+        }
     }
 
     fn check_choice(&self) -> Result<()> {
@@ -89,11 +119,20 @@ impl Setup {
         for mean in means.into_iter().flatten() {
             let is_mean = (0.1..=1e9).contains(&mean);
             ensure!(is_mean, "every-ms of a fault is {mean}; use 0.1 to 1000000000");
+            let times = self.load.duration_ms as f64 / mean;
+            ensure!(times <= 1e6, "a fault comes {times:.0} times; use a longer every-ms");
         }
         let one_way = faults.partitions.as_ref().map_or(0.0, |f| f.one_way);
         let erase = faults.crashes.as_ref().map_or(0.0, |f| f.erase);
         for (name, chance) in [("one-way", one_way), ("erase", erase)] {
             ensure!((0.0..=1.0).contains(&chance), "{name} is {chance}; use 0 to 1");
+        }
+        let slow = faults.events.iter().filter_map(|event| event.slow).map(|(_, ms)| ms);
+        for ms in slow.chain(faults.slowness.as_ref().map(|f| f.extra_ms)) {
+            ensure!(
+                (0.0..=10_000.0).contains(&ms),
+                "a slow node takes {ms} ms more; use 0 to 10000"
+            );
         }
         for event in &faults.events {
             for (name, ms) in [("at-ms", event.at_ms), ("for-ms", event.for_ms)] {
@@ -115,8 +154,11 @@ impl Setup {
 
     /// Whether a property must hold.
     pub fn must_hold(&self, property: Property) -> bool {
+        // Only dotted versions have dots.
+        let is_judged =
+            property != Property::UniqueDots || self.cluster.versioning == Versioning::Dotted;
         let is_expected = property.is_expected() && !self.may_fail.contains(&property);
-        is_expected || self.holds.contains(&property)
+        is_judged && is_expected || self.holds.contains(&property)
     }
 
     /// What the core makes of it.

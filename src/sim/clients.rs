@@ -10,6 +10,9 @@ use dynamo_protocol::message::{Answer, Operation, Request};
 use dynamo_protocol::versions::Context;
 use std::collections::BTreeMap;
 
+/// A thousand nanoseconds.
+const LEAST_THINKING_MS: f64 = 0.001;
+
 /// A client, and the session as which it goes on at present.
 #[derive(Debug, Default)]
 pub(super) struct Client {
@@ -26,6 +29,8 @@ struct Waiting {
     key: u32,
     deed: Deed,
     called: Time,
+    /// When the key was acknowledged last, then.
+    acknowledged: Option<Time>,
     asks: Asks,
 }
 
@@ -106,8 +111,8 @@ impl World {
         asking.asked += 1;
         let id = RequestId { client: ClientId(asking.session), sequence: asking.asked };
         let asks = asks(self, id);
-        let called = self.now;
-        let waiting = Waiting { id, key, deed, called, asks };
+        let (called, acknowledged) = (self.now, self.acknowledged[key as usize]);
+        let waiting = Waiting { id, key, deed, called, acknowledged, asks };
         self.clients[client as usize].waiting = Some(waiting);
         let name = name_of(key);
         let node = self.load.contact(self.config.ring(), &name, &mut self.random.load);
@@ -180,8 +185,10 @@ impl World {
 
     /// Somebody else reads what a client has put some time ago.
     pub(super) fn probe(&mut self, client: u32, key: u32, probe: usize) {
-        self.begin_session(client);
-        self.get(client, key, Deed::Probe(probe));
+        if !self.has_ended {
+            self.begin_session(client);
+            self.get(client, key, Deed::Probe(probe));
+        }
     }
 
     /// A get has returned something: judge it, and remember it.
@@ -203,8 +210,8 @@ impl World {
         let (own, read) = (&memory.own, &memory.read);
         let answered = Answered { key, begun, returned: &returned, read, own };
         let is_regular = self.judge.answered(&answered, self.now);
-        let since = self.acknowledged[key as usize].map(|at| waiting.called.ms() - at.ms());
-        self.outcome.get(since.filter(|ms| *ms >= 0.0), is_regular);
+        let since = waiting.acknowledged.map(|at| waiting.called.ms() - at.ms());
+        self.outcome.get(since, is_regular);
         if let Deed::Probe(probe) = waiting.deed {
             self.outcome.probe(self.probes_ms[probe], probe, is_regular);
         }
@@ -252,7 +259,8 @@ impl World {
     /// A client of a closed loop thinks, and then begins something new.
     pub(super) fn think(&mut self, client: u32) {
         let ms = self.load.think(&mut self.random.load);
-        self.queue.push(self.now.after_ms(ms), Happening::Begin { client });
+        // A client takes some time, or a loop of calls that take none would be without end.
+        self.queue.push(self.now.after_ms(ms.max(LEAST_THINKING_MS)), Happening::Begin { client });
     }
 
     /// In an open loop, the next request comes, whoever is free to make it.

@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::network::{Leg, pick, uniform};
 use super::queue::Time;
-use super::setup::Setup;
+use super::setup::{MAX_SKEW_MS, Setup};
 use super::world::{Happening, Packet, World};
 use crate::shell::counters::of_note;
 use crate::shell::delays::{Delays, Lengths};
@@ -22,7 +22,8 @@ use std::time::Duration;
 /// A machine with a node on it.
 pub(super) struct Host {
     node: Node<Disk>,
-    is_up: bool,
+    /// How many faults keep it down.
+    faults: u32,
     /// How often it has started.
     life: u32,
     shell: Shell,
@@ -45,7 +46,7 @@ struct Shell {
 }
 
 /// Every clock shows at least this, so that none that is behind shows less than nothing.
-const BEGINNING_US: i64 = 1_000_000_000;
+const BEGINNING_US: i64 = 1_000 * MAX_SKEW_MS as i64;
 
 impl Shell {
     /// Nodes that start together do not gossip in step.
@@ -75,7 +76,7 @@ impl Host {
         let most = setup.machines.clock_skew_ms as f64 * 1000.0;
         Host {
             node: Node::new(config.clone(), id, Disk::default()),
-            is_up: true,
+            faults: 0,
             life: 0,
             shell: Shell::new(setup.timers, Time::default(), random),
             free: Time::default(),
@@ -90,16 +91,17 @@ impl Host {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.is_up
+        self.faults == 0
     }
 
     pub(super) fn life(&self) -> u32 {
         self.life
     }
 
-    /// The process ends, and what is not on disk is lost; the disk as well, if it `erases`.
+    /// The process ends, and what is not on disk is lost; the disk as well, if it `erases`. It stays
+    /// down until as many faults are over.
     pub(super) fn crash(&mut self, erases: bool) {
-        self.is_up = false;
+        self.faults += 1;
         self.life += 1;
         let disk = self.node.store_mut();
         disk.crash();
@@ -108,11 +110,22 @@ impl Host {
         }
     }
 
+    /// A fault that has kept it down is over. Whether it was the last.
+    pub(super) fn recovers(&mut self) -> bool {
+        self.faults -= 1;
+        self.faults == 0
+    }
+
+    /// No fault keeps it down any more.
+    pub(super) fn mend(&mut self) {
+        (self.faults, self.slowness) = (0, 0.0);
+    }
+
     /// The process starts again, from its disk.
     fn restart(&mut self, config: &Arc<Config>, shell: Shell, now: Time) {
         let disk = std::mem::take(self.node.store_mut());
         self.node = Node::new(config.clone(), self.node.id(), disk);
-        (self.is_up, self.is_flushing, self.free, self.shell) = (true, false, now, shell);
+        (self.is_flushing, self.free, self.shell) = (false, now, shell);
     }
 }
 
@@ -144,7 +157,7 @@ impl World {
 
     /// A request comes to a node; one that is down does not hear it.
     pub(super) fn ask_node(&mut self, node: u32, request: Request) {
-        if !self.hosts[node as usize].is_up {
+        if !self.hosts[node as usize].is_up() {
             return self.counters.count("requests-to-the-dead");
         }
         let ambient = self.ambient(node);
@@ -153,7 +166,7 @@ impl World {
 
     /// A packet comes to a node; one that is down or cut off does not hear it.
     pub(super) fn receive(&mut self, from: u32, to: u32, packet: Packet) {
-        if !self.hosts[to as usize].is_up || self.network.is_cut(from, to) {
+        if !self.hosts[to as usize].is_up() || self.network.is_cut(from, to) {
             return self.counters.count("packets-to-nowhere");
         }
         let peer = NodeId(from.into());

@@ -80,6 +80,14 @@ impl Judge {
         by.into_iter().filter_map(|id| self.write(id)).collect()
     }
 
+    /// What `all` has that `known` has not, each once.
+    fn writes_beyond(&self, known: &[RequestId], all: &[RequestId]) -> Vec<Write> {
+        let mut writes = self.writes(all.iter().filter(|id| !known.contains(id)).copied());
+        writes.sort_unstable();
+        writes.dedup();
+        writes
+    }
+
     fn write(&self, RequestId { client: ClientId(session), sequence }: RequestId) -> Option<Write> {
         let session = self.writes.get(session as usize)?;
         *session.get(sequence.checked_sub(1)? as usize)?
@@ -96,11 +104,9 @@ impl Judge {
             }
         }
         self.look_at_dots(key, change, now);
-        let new =
-            self.writes(change.after.iter().filter(|id| !change.before.contains(id)).copied());
+        let new = self.writes_beyond(&change.before, &change.after);
         new.iter().for_each(|write| self.history.hold(*write));
-        let gone =
-            self.writes(change.before.iter().filter(|id| !change.after.contains(id)).copied());
+        let gone = self.writes_beyond(&change.after, &change.before);
         gone.iter().for_each(|write| self.history.release(*write));
         if change.after.len() > 1 {
             self.look_at_siblings(change, now);

@@ -34,10 +34,8 @@ impl World {
     }
 
     fn crash(&mut self, node: u32, erases: bool) {
-        if self.hosts[node as usize].is_up() {
-            self.hosts[node as usize].crash(erases);
-            self.look_at_disk(node, false);
-        }
+        self.hosts[node as usize].crash(erases);
+        self.look_at_disk(node, false);
     }
 
     /// A fault of the plan has lasted long enough.
@@ -47,7 +45,7 @@ impl World {
         }
         let event = &self.plan[index];
         if let Some(node) = event.crash.or(event.erase) {
-            if !self.hosts[node as usize].is_up() {
+            if self.hosts[node as usize].recovers() {
                 self.restart(node);
             }
         } else if let Some((node, extra_ms)) = event.slow {
@@ -61,8 +59,9 @@ impl World {
     pub(super) fn mend(&mut self) {
         self.network.mend();
         for node in 0..self.hosts.len() as u32 {
-            self.hosts[node as usize].slowness = 0.0;
-            if !self.hosts[node as usize].is_up() {
+            let was_up = self.hosts[node as usize].is_up();
+            self.hosts[node as usize].mend();
+            if !was_up {
                 self.restart(node);
             }
         }

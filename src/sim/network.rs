@@ -3,7 +3,7 @@
 use super::queue::Time;
 use super::setup::Setup;
 use crate::analysis::pbs::Draws;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use dynamo_protocol::message::Message;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -61,9 +61,6 @@ impl Network {
         };
         let mut others = Vec::new();
         for link in &network.links {
-            let unknown = link.from.iter().chain(&link.to).find(|node| **node >= setup.nodes);
-            let none = unknown.is_none();
-            ensure!(none, "a link names node {} of {}", unknown.unwrap_or(&0), setup.nodes);
             let ends = Ends { from: link.from.clone(), to: link.to.clone() };
             others.push((ends, class(&link.latency, link.loss)?));
         }
@@ -106,7 +103,8 @@ impl Network {
         };
         let first = copy(1.0 - class.loss);
         let second = if self.duplicate > 0.0 { copy(self.duplicate) } else { None };
-        [first, second]
+        // What is lost is not doubled.
+        [first, second.filter(|_| first.is_some())]
     }
 
     /// Whether nothing comes through at present.

@@ -16,6 +16,9 @@ pub const MAX_CLIENTS: u32 = 100_000;
 /// Most keys.
 pub const MAX_KEYS: u32 = 10_000_000;
 
+/// Most that a clock may differ from the true time, in milliseconds.
+pub const MAX_SKEW_MS: u64 = 1_000_000;
+
 /// Longest simulated time, in milliseconds: a week.
 pub const MAX_MS: u64 = 7 * 24 * 3_600_000;
 
@@ -184,7 +187,7 @@ pub struct Load {
     pub contact: Contact,
     /// After how long it gives up, and goes on as a new session.
     pub timeout_ms: u64,
-    /// How large a value is, at least.
+    /// How many bytes a value has.
     pub value_bytes: u32,
     /// What is done how often.
     pub mix: Mix,

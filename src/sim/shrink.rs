@@ -35,7 +35,7 @@ pub fn shrink(
         if smaller.check().is_err() || !goes_on() {
             return Ok(false);
         }
-        let found = failing(&smaller, best.1..best.1 + SEEDS, property)?;
+        let found = failing(&smaller, best.1..best.1.saturating_add(SEEDS), property)?;
         let is_better = found.is_some();
         if let Some(found) = found {
             *best = found;

@@ -40,14 +40,21 @@ impl Sum {
         Sum { format: FORMAT, setup, seed, runs, of, shards: [index].into(), is_complete, outcome }
     }
 
+    /// Whether this program can read it.
+    ///
+    /// # Errors
+    /// In one sentence: it is of another format, or of no seeds.
+    pub fn check(&self) -> Result<()> {
+        let format = self.format;
+        ensure!(format == FORMAT, "its format is {format}; this program reads {FORMAT}");
+        Seeds { seed: self.seed, runs: self.runs, shard: Shard::WHOLE }.check()
+    }
+
     /// Adds other shards of the same sweep.
     ///
     /// # Errors
     /// In one sentence: they are of another sweep, or here already.
     pub fn merge(&mut self, other: &Sum) -> Result<()> {
-        for format in [self.format, other.format] {
-            ensure!(format == FORMAT, "its format is {format}; this program reads {FORMAT}");
-        }
         ensure!(self.setup == other.setup, "it is of another setup");
         let sweep = |sum: &Sum| (sum.seed, sum.runs, sum.of);
         ensure!(

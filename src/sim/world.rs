@@ -167,7 +167,11 @@ impl World {
             processing: Draws::new(setup.machines.processing.delay(&setup.folder)?),
             acknowledged: vec![None; load.keys as usize],
             asked: 0,
-            requests: load.requests,
+            // Each probe has a key of its own.
+            requests: match load.probes_ms.is_empty() {
+                true => load.requests,
+                false => Some(load.requests.unwrap_or(u64::MAX).min(load.keys.into())),
+            },
             batches: load.batches,
             probes_ms: load.probes_ms.clone(),
             lengths: setup.timers,
@@ -218,7 +222,7 @@ impl World {
             if self.now >= latest {
                 let what = self.disagreement();
                 self.judge.wrong(Property::Converges, self.now, what);
-                break;
+                return self.finish();
             }
             let next = self.now.after_ms(LOOK_EVERY_MS).min(latest);
             while self.step(next) {}
