@@ -5,7 +5,7 @@ pub(super) mod progress;
 pub(super) mod question;
 pub(super) mod text;
 
-use super::{heed_interruptions, is_interrupted, say};
+use super::{cores, heed_interruptions, is_interrupted, say};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo_models::check::{Outcome, Report, check};
@@ -166,7 +166,6 @@ pub(super) fn check_all<'a>(
     scenarios: &'a [Named],
     args: &CheckArgs,
 ) -> anyhow::Result<Vec<Checked<'a>>> {
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = args.threads.unwrap_or_else(cores).get();
     let jobs = args.jobs.map_or(threads, usize::from).clamp(1, scenarios.len().max(1));
     let limits = |place: usize| Limits {

@@ -6,6 +6,8 @@ mod admin;
 mod check;
 #[cfg(feature = "node")]
 mod cluster;
+#[cfg(feature = "pbs")]
+mod columns;
 #[cfg(feature = "node")]
 mod connect;
 #[cfg(feature = "node")]
@@ -47,6 +49,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
+#[cfg(any(feature = "check", feature = "pbs"))]
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 #[cfg(any(feature = "check", feature = "pbs"))]
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -172,6 +176,12 @@ fn heed_interruptions() -> anyhow::Result<()> {
 #[cfg(any(feature = "check", feature = "pbs"))]
 fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// As many threads as there are cores.
+#[cfg(any(feature = "check", feature = "pbs"))]
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Prints `text` on standard output.

@@ -3,10 +3,10 @@
 mod plot;
 mod table;
 
-use super::{heed_interruptions, is_interrupted, say};
+use super::{columns, cores, heed_interruptions, is_interrupted, say};
 use anyhow::Context as _;
 use clap::Args;
-use comfy_table::{CellAlignment, Table, TableStyle, presets};
+use comfy_table::presets;
 use dynamo::analysis::pbs::{CONFIDENCE, Legs, Outcome, Quantile, Quorum, Study, closed};
 use dynamo::latency;
 use indicatif::ProgressBar;
@@ -101,7 +101,6 @@ impl PbsArgs {
         times: Vec<f64>,
     ) -> anyhow::Result<Option<Outcome>> {
         let study = Study::new(legs, quorum, times, self.samples, self.seed)?;
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let progress = ProgressBar::new(self.samples);
         let outcome = study.run(self.threads.unwrap_or_else(cores), &|done| {
             progress.set_position(done);
@@ -130,19 +129,18 @@ pub(crate) fn run(args: PbsArgs) -> anyhow::Result<ExitCode> {
         true => (legs.with_local_coordinators(), format!("{name} (local coordinators)")),
         false => (legs, name.clone()),
     };
-    let name = &name;
     let Some(outcome) = args.outcome(legs, quorum, args.t.clone())? else {
         return Ok(2.into());
     };
     if let Some(file) = &args.svg {
-        let picture = plot::svg(&title(name, quorum), &args.t, &outcome)?;
+        let picture = plot::svg(&title(&name, quorum), &args.t, &outcome)?;
         std::fs::write(file, picture)
             .with_context(|| format!("cannot write the plot to {}", file.display()))?;
     }
     let text = if args.json {
-        format!("{:#}", json_of(&args, name, quorum, &outcome))
+        format!("{:#}", json_of(&args, &name, quorum, &outcome))
     } else {
-        text(&args, name, quorum, &outcome)
+        text(&args, &name, quorum, &outcome)
     };
     say(format_args!("{text}\n"))?;
     Ok(ExitCode::SUCCESS)
@@ -208,19 +206,10 @@ fn text(args: &PbsArgs, name: &str, quorum: Quorum, outcome: &Outcome) -> String
         title(name, quorum),
         args.samples,
         args.seed,
-        print(presets::NOTHING, &["p99.9", "ms", &interval], quantiles),
-        print(presets::NOTHING, &["t ms", "P(consistent)", &interval], consistent),
+        columns::print(presets::NOTHING, &["p99.9", "ms", &interval], 1..3, quantiles),
+        columns::print(presets::NOTHING, &["t ms", "P(consistent)", &interval], 1..3, consistent),
         versions.join(", "),
     )
-}
-
-fn print(style: TableStyle, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(style).set_header(head).add_rows(rows);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
 }
 
 /// Milliseconds with four digits that count, which is what a histogram knows.

@@ -2,7 +2,7 @@
 
 mod text;
 
-use super::{heed_interruptions, is_interrupted, say};
+use super::{cores, heed_interruptions, is_interrupted, say};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use dynamo::sim::{Seeds, Setup, Shard, Sum, shrink, sweep};
@@ -79,7 +79,6 @@ pub(crate) fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     }
     let seeds = Seeds { seed: args.seed, runs: args.runs, shard: args.shard };
     seeds.check()?;
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let progress = ProgressBar::new(seeds.here().count() as u64);
     let threads = args.threads.unwrap_or_else(cores);
     let swept = sweep(&setup, seeds, threads, &|done| {

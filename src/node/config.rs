@@ -270,17 +270,9 @@ impl NodeConfig {
     }
 
     fn check_times(&self) -> Result<(), String> {
-        for (name, ms, least) in [
-            ("request-timeout-ms", self.request_timeout_ms, 1),
-            ("straggler-timeout-ms", self.straggler_timeout_ms, 1),
-            ("handoff-ms", self.handoff_ms, 1),
-            ("retry-ms", self.retry_ms, 1),
-            ("exchange-ms", self.exchange_ms, 1),
-            ("reap-ms", self.reap_ms, MIN_REAP_MS),
-            ("flush-ms", self.flush_ms, 1),
-            ("gossip-ms", self.gossip_ms, 1),
-            ("settle-ms", self.settle_ms, 1),
-        ] {
+        let times = self.lengths().named().into_iter().chain([("flush-ms", self.flush_ms)]);
+        for (name, ms) in times {
+            let least = if name == "reap-ms" { MIN_REAP_MS } else { 1 };
             if !(least..=MAX_TIMEOUT_MS).contains(&ms) {
                 return Err(format!("{name} is {ms}; use {least} to {MAX_TIMEOUT_MS}"));
             }

@@ -252,7 +252,8 @@ impl Server {
         self.retries.insert(node, nonce);
         self.send(node, &Frame::Ping { nonce });
         let timer = Timer::Retry(node);
-        self.timers.set(timer, now + self.delays.of(timer, Delay::Retry, rand::random()));
+        let length = self.delays.of(&self.node, timer, Delay::Retry, rand::random);
+        self.timers.set(timer, now + length);
     }
 
     fn pong(&mut self, address: SocketAddr, nonce: u64, node: NodeId, now: Instant) {
@@ -378,11 +379,7 @@ impl Server {
                 Effect::SetTimer { timer: Timer::Gossip(peer), .. } => self.gossip.add(peer),
                 Effect::CancelTimer(Timer::Gossip(peer)) => self.gossip.remove(peer),
                 Effect::SetTimer { timer, delay } => {
-                    let length = match timer {
-                        Timer::Request(id) if self.node.is_forwarded(id) => self.delays.forward(),
-                        Timer::Exchange(_) if !self.node.is_whole() => self.delays.recovery(),
-                        _ => self.delays.of(timer, delay, rand::random()),
-                    };
+                    let length = self.delays.of(&self.node, timer, delay, rand::random);
                     self.timers.set(timer, now + length);
                 }
                 Effect::CancelTimer(timer) => self.timers.cancel(timer),

@@ -3,6 +3,8 @@
 use super::timers::Timers;
 use dynamo_protocol::door::{Delay, Timer};
 use dynamo_protocol::ids::NodeId;
+use dynamo_protocol::node::Node;
+use dynamo_protocol::store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Add;
@@ -49,6 +51,20 @@ impl Lengths {
         gossip_ms: 1_000,
         settle_ms: 20,
     };
+
+    /// Each by its name in files.
+    pub fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("request-timeout-ms", self.request_timeout_ms),
+            ("straggler-timeout-ms", self.straggler_timeout_ms),
+            ("handoff-ms", self.handoff_ms),
+            ("retry-ms", self.retry_ms),
+            ("exchange-ms", self.exchange_ms),
+            ("reap-ms", self.reap_ms),
+            ("gossip-ms", self.gossip_ms),
+            ("settle-ms", self.settle_ms),
+        ]
+    }
 }
 
 impl Default for Lengths {
@@ -71,20 +87,26 @@ impl Delays {
         Delays { lengths, offers: BTreeMap::new() }
     }
 
-    /// How long a request may run that another node coordinates: that one may have to turn to
-    /// fallbacks, and then answers in time.
-    pub fn forward(&self) -> Duration {
-        ms(self.lengths.request_timeout_ms) * 5 / 2
+    /// How long `timer`, which `node` sets, is to run; `chance` draws from [0, 1).
+    pub fn of<S: Store>(
+        &mut self,
+        node: &Node<S>,
+        timer: Timer,
+        delay: Delay,
+        chance: impl FnOnce() -> f64,
+    ) -> Duration {
+        match timer {
+            // The other coordinator may have to turn to fallbacks, and then answers in time.
+            Timer::Request(id) if node.is_forwarded(id) => {
+                ms(self.lengths.request_timeout_ms) * 5 / 2
+            }
+            // A large page is many datagrams, any of which may be lost, and reads wait for it.
+            Timer::Exchange(_) if !node.is_whole() => ms(self.lengths.exchange_ms) / 8,
+            _ => self.usual(timer, delay, chance()),
+        }
     }
 
-    /// How long a node that has lost its disk waits before it asks for a page again: a large page
-    /// is many datagrams, any of which may be lost, and reads wait for it.
-    pub fn recovery(&self) -> Duration {
-        ms(self.lengths.exchange_ms) / 8
-    }
-
-    /// How long `timer`, which is being set, is to run; `chance` is drawn from [0, 1).
-    pub fn of(&mut self, timer: Timer, delay: Delay, chance: f64) -> Duration {
+    fn usual(&mut self, timer: Timer, delay: Delay, chance: f64) -> Duration {
         let lengths = &self.lengths;
         match (delay, timer) {
             (Delay::Handoff, Timer::Handoff(home)) => {
@@ -137,7 +159,7 @@ mod tests {
         let (mut delays, mut timers, now) =
             (delays(200), Timers::<Instant>::default(), Instant::now());
         let home = NodeId(1);
-        let offer = |delays: &mut Delays| delays.of(Timer::Handoff(home), Delay::Handoff, 0.0);
+        let offer = |delays: &mut Delays| delays.usual(Timer::Handoff(home), Delay::Handoff, 0.0);
         let waits: Vec<u128> = (0..8).map(|_| offer(&mut delays).as_millis()).collect();
         assert_eq!(waits, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         assert!((0..100).all(|_| offer(&mut delays) == MAX_HANDOFF));
@@ -154,7 +176,7 @@ mod tests {
     fn exchanges_are_not_in_step() {
         let mut delays = delays(1);
         let timer = Timer::Exchange(NodeId(1));
-        let drawn = [0.0, 0.5, 1.0].map(|chance| delays.of(timer, Delay::Exchange, chance));
+        let drawn = [0.0, 0.5, 1.0].map(|chance| delays.usual(timer, Delay::Exchange, chance));
         assert_eq!(drawn.map(|length| length.as_millis()), [1000, 2000, 3000]);
     }
 }

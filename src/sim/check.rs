@@ -62,28 +62,13 @@ impl Setup {
         }
         let skew = self.machines.clock_skew_ms;
         within("machines.clock-skew-ms", skew, 0, MAX_SKEW_MS)?;
-        self.check_timers()?;
+        for (name, ms) in self.timers.named() {
+            within(&format!("timers.{name}"), ms, 1, MAX_MS)?;
+        }
         self.check_choice()?;
         self.check_links()?;
         self.check_faults()?;
         self.config().map(drop)
-    }
-
-    fn check_timers(&self) -> Result<()> {
-        let timers = &self.timers;
-        for (name, ms) in [
-            ("request-timeout-ms", timers.request_timeout_ms),
-            ("straggler-timeout-ms", timers.straggler_timeout_ms),
-            ("handoff-ms", timers.handoff_ms),
-            ("retry-ms", timers.retry_ms),
-            ("exchange-ms", timers.exchange_ms),
-            ("reap-ms", timers.reap_ms),
-            ("gossip-ms", timers.gossip_ms),
-            ("settle-ms", timers.settle_ms),
-        ] {
-            within(&format!("timers.{name}"), ms, 1, MAX_MS)?;
-        }
-        Ok(())
     }
 
     fn check_links(&self) -> Result<()> {

@@ -52,7 +52,7 @@ struct Memory {
     own: Vec<Write>,
 }
 
-impl World {
+impl World<'_> {
     /// A client begins something new.
     pub(super) fn begin(&mut self, client: u32) {
         if self.has_ended {
@@ -88,7 +88,12 @@ impl World {
         let (context, read) = known.map_or((None, vec![]), |(context, read)| (Some(context), read));
         let value = (deed != Deed::Delete).then(|| {
             let name = format!("{}", self.asked);
-            Value(name.bytes().chain(std::iter::repeat(b'.')).take(self.value_bytes).collect())
+            Value(
+                name.bytes()
+                    .chain(std::iter::repeat(b'.'))
+                    .take(self.setup.load.value_bytes as usize)
+                    .collect(),
+            )
         });
         let operation = Operation::Put { context, value };
         self.ask(client, key, deed, operation, |world, id| {
@@ -102,7 +107,7 @@ impl World {
         key: u32,
         deed: Deed,
         operation: Operation,
-        asks: impl FnOnce(&mut World, RequestId) -> Asks,
+        asks: impl FnOnce(&mut Self, RequestId) -> Asks,
     ) {
         if self.clients[client as usize].session == 0 {
             self.begin_session(client);
@@ -119,7 +124,8 @@ impl World {
         let request = Request { id, key: name, operation, quorum: None };
         let arrives = self.now.after_ms(self.client_link.next(&mut self.random.load));
         self.queue.push(arrives, Happening::Ask { node, request: Box::new(request) });
-        self.queue.push(self.now.after_ms(self.timeout_ms), Happening::GiveUp { id });
+        self.queue
+            .push(self.now.after_ms(self.setup.load.timeout_ms as f64), Happening::GiveUp { id });
     }
 
     fn begin_session(&mut self, client: u32) {
@@ -135,11 +141,10 @@ impl World {
         let asking = &mut self.clients[client as usize];
         let Some(waiting) = asking.waiting.take_if(|waiting| waiting.id == id) else { return };
         let ms = self.now.ms() - waiting.called.ms();
-        let name = name_of_answer(&answer);
+        self.counters.count(name_of_answer(&answer));
         match (&waiting.asks, answer) {
             (Asks::Put(write), Answer::Stored { .. }) => {
                 self.outcome.put_ms.record(ms);
-                self.outcome.count("puts-stored");
                 let memory = asking.memory.entry(waiting.key).or_default();
                 memory.own.push(*write);
                 self.judge.acknowledge(waiting.key, *write, self.now);
@@ -150,7 +155,6 @@ impl World {
             }
             (Asks::Get(begun), Answer::Found { siblings, context, .. }) => {
                 self.outcome.get_ms.record(ms);
-                self.outcome.count("gets-found");
                 let by = siblings.into_iter().map(|written| written.by);
                 let returned = self.judge.writes(by);
                 self.outcome.siblings.record(returned.len());
@@ -158,12 +162,10 @@ impl World {
             }
             (Asks::Get(begun), Answer::NotFound { deletes, context, .. }) => {
                 self.outcome.get_ms.record(ms);
-                self.outcome.count("gets-not-found");
                 let returned = self.judge.writes(deletes);
                 self.has_read(client, &waiting, begun, returned, context);
             }
             (asks, answer) => {
-                self.outcome.count(name);
                 let maybe_applied = matches!(asks, Asks::Put(_)) && !is_refusal(&answer);
                 if maybe_applied || answer == Answer::TimedOut {
                     self.begin_session(client);
@@ -176,7 +178,7 @@ impl World {
                 self.put(client, waiting.key, waiting.deed);
             }
             (Deed::Probe(probe), Asks::Put(_)) => {
-                let later = self.now.after_ms(self.probes_ms[probe]);
+                let later = self.now.after_ms(self.setup.load.probes_ms[probe]);
                 self.queue.push(later, Happening::Probe { client, key: waiting.key, probe });
             }
             _ => self.go_on(client),
@@ -213,7 +215,7 @@ impl World {
         let since = waiting.acknowledged.map(|at| waiting.called.ms() - at.ms());
         self.outcome.get(since, is_regular);
         if let Deed::Probe(probe) = waiting.deed {
-            self.outcome.probe(self.probes_ms[probe], probe, is_regular);
+            self.outcome.probe(self.setup.load.probes_ms[probe], probe, is_regular);
         }
         let history = &self.judge.history;
         let is_covered = |write: &Write| history.covers(key, &returned, &[*write]);
@@ -229,7 +231,7 @@ impl World {
         let client = self.client_of(id);
         let waiting = &mut self.clients[client as usize].waiting;
         if waiting.take_if(|waiting| waiting.id == id).is_some() {
-            self.outcome.count("given-up");
+            self.counters.count("given-up");
             self.begin_session(client);
             self.go_on(client);
         }
@@ -244,7 +246,7 @@ impl World {
         if self.load.is_open() {
             return self.idle.push(client);
         }
-        if self.batches {
+        if self.setup.load.batches {
             self.idle.push(client);
             if self.idle.len() == self.clients.len() {
                 for client in std::mem::take(&mut self.idle) {
@@ -271,7 +273,7 @@ impl World {
         self.queue.push(self.now.after_ms(gap), Happening::Arrive);
         match self.idle.pop() {
             Some(client) => self.begin(client),
-            None => self.outcome.count("nobody-free"),
+            None => self.counters.count("nobody-free"),
         }
     }
 

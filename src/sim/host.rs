@@ -31,7 +31,7 @@ pub(super) struct Host {
     free: Time,
     /// How much longer it works on each input, in milliseconds.
     pub(super) slowness: f64,
-    /// What its clock differs from the true time by, in microseconds; and what it starts from.
+    /// What its clock differs from the true time by, in microseconds.
     skew: i64,
     is_flushing: bool,
 }
@@ -129,7 +129,7 @@ impl Host {
     }
 }
 
-impl World {
+impl World<'_> {
     /// A node is born with the cluster.
     pub(super) fn bootstrap(&mut self, node: u32) {
         let incarnation = Incarnation(self.give());
@@ -138,7 +138,7 @@ impl World {
 
     /// A node that was down starts again, as it was or with an empty disk.
     pub(super) fn restart(&mut self, node: u32) {
-        let shell = Shell::new(self.lengths, self.now, &mut self.random.nodes);
+        let shell = Shell::new(self.setup.timers, self.now, &mut self.random.nodes);
         let host = &mut self.hosts[node as usize];
         host.restart(&self.config, shell, self.now);
         let latest = ClientId(self.sessions.len() as u64);
@@ -229,7 +229,7 @@ impl World {
         if host.node.store().has_buffered() && !host.is_flushing {
             host.is_flushing = true;
             let flush = Happening::Flush { node, life: host.life };
-            self.queue.push(self.now.after_ms(self.flush_ms), flush);
+            self.queue.push(self.now.after_ms(self.setup.machines.flush_ms as f64), flush);
         }
     }
 
@@ -264,12 +264,11 @@ impl World {
 
     fn set_timer(&mut self, node: u32, timer: Timer, delay: Delay) {
         let host = &mut self.hosts[node as usize];
-        let length = match timer {
-            Timer::Gossip(peer) => return host.shell.gossip.add(peer),
-            Timer::Request(id) if host.node.is_forwarded(id) => host.shell.delays.forward(),
-            Timer::Exchange(_) if !host.node.is_whole() => host.shell.delays.recovery(),
-            _ => host.shell.delays.of(timer, delay, uniform(&mut self.random.nodes)),
-        };
+        if let Timer::Gossip(peer) = timer {
+            return host.shell.gossip.add(peer);
+        }
+        let chance = || uniform(&mut self.random.nodes);
+        let length = host.shell.delays.of(&host.node, timer, delay, chance);
         host.shell.timers.set(timer, self.now + length);
     }
 

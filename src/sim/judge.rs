@@ -138,11 +138,9 @@ impl Judge {
     }
 
     fn look_at_siblings(&mut self, change: &Change, now: Time) {
-        let siblings = self.writes(change.after.iter().copied());
-        let mut distinct = siblings.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() < siblings.len() || self.history.has_order_within(&distinct) {
+        let siblings = self.writes(change.after.iter().copied()).len();
+        let distinct = self.writes_beyond(&[], &change.after);
+        if distinct.len() < siblings || self.history.has_order_within(&distinct) {
             let names: Vec<String> = change.after.iter().map(RequestId::to_string).collect();
             let what = format!("{} beside each other, of {}", names.join(" and "), change.key);
             self.wrong(Property::NoFalseConcurrency, now, what);

@@ -37,7 +37,7 @@ pub(super) enum Deed {
 }
 
 /// What is drawn for each request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Load {
     /// Of each deed in turn: the share of all up to it.
     deeds: Vec<f64>,

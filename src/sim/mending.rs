@@ -8,7 +8,7 @@ use dynamo_protocol::ids::Key;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::versions::Object;
 
-impl World {
+impl World<'_> {
     /// A fault of the plan begins.
     pub(super) fn befall(&mut self, index: usize) {
         if self.has_ended {

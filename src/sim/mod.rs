@@ -31,12 +31,12 @@ pub use sum::{FORMAT, Sum};
 pub use sweep::{MAX_RUNS, Seeds, Shard, sweep};
 
 use anyhow::Result;
-use world::World;
+use world::Prepared;
 
 /// Simulates one run.
 ///
 /// # Errors
 /// A setup that cannot be simulated, in one sentence.
 pub fn run(setup: &Setup, seed: u64) -> Result<Outcome> {
-    Ok(World::new(setup, seed)?.run(setup).of_seed(seed))
+    Ok(Prepared::new(setup)?.run(seed))
 }

@@ -8,7 +8,7 @@ use dynamo_protocol::message::Message;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The links between all nodes, and their present state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Network {
     /// The usual links, and those that are otherwise.
     usual: Class,
@@ -21,21 +21,21 @@ pub(super) struct Network {
 }
 
 /// Links that are alike.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Class {
     legs: [Draws; 4],
     loss: f64,
 }
 
 /// From where to where; none means all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Ends {
     from: Vec<u32>,
     to: Vec<u32>,
 }
 
 /// Nothing comes from one side to the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Cut {
     name: usize,
     /// Whether each node is on the far side.
@@ -46,7 +46,7 @@ struct Cut {
 }
 
 /// What is sent over this link comes only then.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Clog {
     link: (u32, u32),
     until: Time,

@@ -102,10 +102,6 @@ pub struct Staleness {
 }
 
 impl Outcome {
-    pub(super) fn count(&mut self, name: &str) {
-        self.add(name, 1);
-    }
-
     pub(super) fn add(&mut self, name: &str, more: u64) {
         match self.counts.get_mut(name) {
             Some(count) => *count += more,

@@ -1,9 +1,7 @@
 //! From a run in which something is wrong to a smaller one in which the same is wrong.
 
-use super::run;
-use super::setup::{Event, Faults, Load, Machines, Network, Property, Setup};
-use super::{faults, setup};
-use crate::analysis::pbs::stream;
+use super::setup::{self, Event, Faults, Load, Machines, Network, Property, Setup};
+use super::world::Prepared;
 use crate::latency::Spec;
 use anyhow::Result;
 
@@ -24,8 +22,7 @@ pub fn shrink(
     property: Property,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Option<Case>> {
-    let mut events = faults::plan(setup, &mut stream(seed, super::world::FAULTS))?;
-    events.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
+    let events = Prepared::new(setup)?.plan(seed);
     let told = Setup { faults: Faults { events, ..Faults::default() }, ..setup.clone() };
     let Some(mut best) = failing(&told, [seed], property)? else { return Ok(None) };
     let improves = |best: &mut Case, change: &dyn Fn(&Setup) -> Option<Setup>| {
@@ -73,12 +70,9 @@ fn failing(
     seeds: impl IntoIterator<Item = u64>,
     property: Property,
 ) -> Result<Option<Case>> {
-    for seed in seeds {
-        if run(setup, seed)?.violations.contains_key(&property) {
-            return Ok(Some((setup.clone(), seed)));
-        }
-    }
-    Ok(None)
+    let prepared = Prepared::new(setup)?;
+    let fails = |seed: &u64| prepared.run(*seed).violations.contains_key(&property);
+    Ok(seeds.into_iter().find(fails).map(|seed| (setup.clone(), seed)))
 }
 
 fn without(setup: &Setup, from: usize, size: usize) -> Setup {

@@ -1,8 +1,8 @@
 //! Many runs, on all cores and on many machines.
 
 use super::outcome::Outcome;
-use super::run;
 use super::setup::Setup;
+use super::world::Prepared;
 use anyhow::{Result, ensure};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -65,7 +65,8 @@ impl Seeds {
     /// The seeds taken here, in order: every `of`-th one, so that shares are alike.
     pub fn here(self) -> impl Iterator<Item = u64> {
         let Seeds { seed, runs, shard } = self;
-        (seed + shard.index..seed + runs).step_by(usize::try_from(shard.of).unwrap_or(usize::MAX))
+        (seed.saturating_add(shard.index)..seed + runs)
+            .step_by(usize::try_from(shard.of).unwrap_or(usize::MAX))
     }
 }
 
@@ -80,35 +81,28 @@ pub fn sweep(
     threads: NonZeroUsize,
     goes_on: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<(Outcome, bool)> {
+    let prepared = Prepared::new(setup)?;
     let (taken, done) = (Mutex::new(seeds.here()), AtomicU64::new(0));
     let stopped = AtomicBool::new(false);
-    let whole = Mutex::new(Ok(Outcome::default()));
+    let whole = Mutex::new(Outcome::default());
     let next = || taken.lock().expect("no thread panics with it").next();
     let work = || {
-        let mut part = Ok(Outcome::default());
+        let mut part = Outcome::default();
         while !stopped.load(Ordering::Relaxed)
-            && let (Some(seed), Ok(sum)) = (next(), &mut part)
+            && let Some(seed) = next()
         {
-            match run(setup, seed) {
-                Ok(outcome) => sum.merge(&outcome),
-                Err(error) => part = Err(error),
-            }
+            part.merge(&prepared.run(seed));
             if !goes_on(done.fetch_add(1, Ordering::Relaxed) + 1) {
                 stopped.store(true, Ordering::Relaxed);
             }
         }
-        let mut whole = whole.lock().expect("no thread panics with it");
-        match (whole.as_mut(), part) {
-            (Ok(sum), Ok(part)) => sum.merge(&part),
-            (_, Err(error)) => *whole = Err(error),
-            (Err(_), _) => {}
-        }
+        whole.lock().expect("no thread panics with it").merge(&part);
     };
     std::thread::scope(|scope| {
         (1..threads.get()).for_each(|_| _ = scope.spawn(work));
         work();
     });
-    let whole = whole.into_inner().expect("no thread panics with it")?;
+    let whole = whole.into_inner().expect("no thread panics with it");
     Ok((whole, !stopped.into_inner()))
 }
 

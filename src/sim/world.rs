@@ -11,7 +11,6 @@ use super::queue::{Queue, Time};
 use super::setup::{Event, Property, Setup};
 use crate::analysis::pbs::{Draws, stream};
 use crate::shell::counters::Counters;
-use crate::shell::delays::Lengths;
 use anyhow::Result;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::Input;
@@ -26,10 +25,22 @@ use std::sync::Arc;
 const LOOK_EVERY_MS: f64 = 250.0;
 
 /// Of the random numbers from which the plan of faults is drawn.
-pub(super) const FAULTS: u64 = 3;
+const FAULTS: u64 = 3;
+
+/// A setup, and what is worked out of it once for all its runs: the ring, delays that files tell.
+pub(super) struct Prepared<'a> {
+    setup: &'a Setup,
+    config: Arc<Config>,
+    network: Network,
+    load: Load,
+    client_link: Draws,
+    processing: Draws,
+    lengths: faults::Lengths,
+}
 
 /// Everything that there is.
-pub(super) struct World {
+pub(super) struct World<'a> {
+    pub(super) setup: &'a Setup,
     pub(super) config: Arc<Config>,
     pub(super) now: Time,
     pub(super) queue: Queue<Happening>,
@@ -48,13 +59,8 @@ pub(super) struct World {
     /// When each key was acknowledged last.
     pub(super) acknowledged: Vec<Option<Time>>,
     pub(super) asked: u64,
+    /// After how many the clients end.
     pub(super) requests: Option<u64>,
-    pub(super) batches: bool,
-    pub(super) probes_ms: Vec<f64>,
-    pub(super) lengths: Lengths,
-    pub(super) timeout_ms: f64,
-    pub(super) flush_ms: f64,
-    pub(super) value_bytes: usize,
     /// Whether clients begin nothing new.
     pub(super) has_ended: bool,
     /// Lives of disks, and epochs, given so far.
@@ -75,60 +81,29 @@ pub(super) struct Randoms {
 #[derive(Debug)]
 pub(super) enum Happening {
     /// A client begins something new.
-    Begin {
-        client: u32,
-    },
+    Begin { client: u32 },
     /// The next request of an open loop comes.
     Arrive,
     /// A request comes to a node.
-    Ask {
-        node: u32,
-        request: Box<Request>,
-    },
+    Ask { node: u32, request: Box<Request> },
     /// A packet comes to a node.
-    Packet {
-        from: u32,
-        to: u32,
-        packet: Packet,
-    },
+    Packet { from: u32, to: u32, packet: Packet },
     /// A node has worked on what came to it in one of its lives.
-    Worked {
-        node: u32,
-        life: u32,
-        input: Box<Input>,
-    },
+    Worked { node: u32, life: u32, input: Box<Input> },
     /// A node's clock may have something for it.
-    Wake {
-        node: u32,
-        life: u32,
-    },
+    Wake { node: u32, life: u32 },
     /// What is in a node's buffer reaches its disk.
-    Flush {
-        node: u32,
-        life: u32,
-    },
+    Flush { node: u32, life: u32 },
     /// It is time to read what a client has put.
-    Probe {
-        client: u32,
-        key: u32,
-        probe: usize,
-    },
+    Probe { client: u32, key: u32, probe: usize },
     /// An answer comes to a client.
-    Answer {
-        id: RequestId,
-        answer: Box<Answer>,
-    },
+    Answer { id: RequestId, answer: Box<Answer> },
     /// A client has waited too long.
-    GiveUp {
-        id: RequestId,
-    },
-    /// A fault of the plan begins, or ends.
-    Fault {
-        event: usize,
-    },
-    Mended {
-        event: usize,
-    },
+    GiveUp { id: RequestId },
+    /// A fault of the plan begins.
+    Fault { event: usize },
+    /// A fault of the plan ends.
+    Mended { event: usize },
 }
 
 /// What nodes send each other.
@@ -139,56 +114,73 @@ pub(super) enum Packet {
     Pong,
 }
 
-impl World {
-    /// The beginning of a run.
-    ///
+impl<'a> Prepared<'a> {
     /// # Errors
     /// A setup that cannot be simulated, in one sentence.
-    pub(super) fn new(setup: &Setup, seed: u64) -> Result<World> {
-        let config = Arc::new(setup.config()?);
-        let [load, network, nodes, mut faults] =
-            [0, 1, 2, FAULTS].map(|purpose| stream(seed, purpose));
-        let random = Randoms { load, network, nodes };
-        let load = &setup.load;
+    pub(super) fn new(setup: &'a Setup) -> Result<Prepared<'a>> {
+        Ok(Prepared {
+            setup,
+            config: Arc::new(setup.config()?),
+            network: Network::new(setup)?,
+            load: Load::new(setup)?,
+            client_link: Draws::new(setup.network.client.delay(&setup.folder)?),
+            processing: Draws::new(setup.machines.processing.delay(&setup.folder)?),
+            lengths: faults::Lengths::new(setup)?,
+        })
+    }
+
+    /// The run of a seed, from its beginning to its end.
+    pub(super) fn run(&self, seed: u64) -> Outcome {
+        World::new(self, seed).run().of_seed(seed)
+    }
+
+    /// What goes wrong in the run of a seed, and when.
+    pub(super) fn plan(&self, seed: u64) -> Vec<Event> {
+        self.lengths.plan(self.setup, &mut stream(seed, FAULTS))
+    }
+}
+
+impl<'a> World<'a> {
+    fn new(prepared: &Prepared<'a>, seed: u64) -> World<'a> {
+        let Prepared { setup, config, network, load, client_link, processing, .. } = prepared;
+        let [for_load, for_network, for_nodes] = [0, 1, 2].map(|purpose| stream(seed, purpose));
+        let random = Randoms { load: for_load, network: for_network, nodes: for_nodes };
+        let asks = &setup.load;
         let is_register = config.versioning() == Versioning::LastWriterWins;
         let mut world = World {
-            config,
+            setup,
+            config: config.clone(),
             now: Time::default(),
             queue: Queue::default(),
             hosts: Vec::new(),
-            network: Network::new(setup)?,
-            clients: (0..load.clients).map(|_| Client::default()).collect(),
+            network: network.clone(),
+            clients: (0..asks.clients).map(|_| Client::default()).collect(),
             sessions: Vec::new(),
             idle: Vec::new(),
-            load: Load::new(setup)?,
-            judge: Judge::new(load.keys, is_register),
+            load: load.clone(),
+            judge: Judge::new(asks.keys, is_register),
             random,
-            client_link: Draws::new(setup.network.client.delay(&setup.folder)?),
-            processing: Draws::new(setup.machines.processing.delay(&setup.folder)?),
-            acknowledged: vec![None; load.keys as usize],
+            client_link: client_link.clone(),
+            processing: processing.clone(),
+            acknowledged: vec![None; asks.keys as usize],
             asked: 0,
             // Each probe has a key of its own.
-            requests: match load.probes_ms.is_empty() {
-                true => load.requests,
-                false => Some(load.requests.unwrap_or(u64::MAX).min(load.keys.into())),
+            requests: match asks.probes_ms.is_empty() {
+                true => asks.requests,
+                false => Some(asks.requests.unwrap_or(u64::MAX).min(asks.keys.into())),
             },
-            batches: load.batches,
-            probes_ms: load.probes_ms.clone(),
-            lengths: setup.timers,
-            timeout_ms: load.timeout_ms as f64,
-            flush_ms: setup.machines.flush_ms as f64,
-            value_bytes: load.value_bytes as usize,
             has_ended: false,
             given: 0,
-            plan: faults::plan(setup, &mut faults)?,
+            plan: prepared.plan(seed),
             outcome: Outcome::default(),
             counters: Counters::default(),
         };
-        world.found(setup);
-        Ok(world)
+        world.found();
+        world
     }
 
-    fn found(&mut self, setup: &Setup) {
+    fn found(&mut self) {
+        let setup = self.setup;
         for id in 0..setup.nodes {
             let host = Host::new(&self.config, NodeId(id.into()), setup, &mut self.random.nodes);
             self.hosts.push(host);
@@ -209,14 +201,14 @@ impl World {
     }
 
     /// Lets everything happen until the clients have ended, mends all, and waits until all agree.
-    pub(super) fn run(mut self, setup: &Setup) -> Outcome {
-        let end = Time(setup.load.duration_ms * 1_000_000);
+    fn run(mut self) -> Outcome {
+        let end = Time(self.setup.load.duration_ms * 1_000_000);
         while !self.has_ended && self.step(end) {}
         self.now = if self.has_ended { self.now } else { end };
         self.has_ended = true;
         self.outcome.load_ns = self.now.0;
         self.mend();
-        let latest = self.now.after_ms(setup.settle_ms as f64);
+        let latest = self.now.after_ms(self.setup.settle_ms as f64);
         let mended = self.now;
         while !self.agree() {
             if self.now >= latest {

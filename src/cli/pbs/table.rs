@@ -1,6 +1,7 @@
 //! `dynamo pbs --table`: the paper's Table 4, N = 3, beside what is found here.
 
-use super::{PbsArgs, interval_of, ms, print, told};
+use super::{PbsArgs, interval_of, ms, told};
+use crate::cli::columns;
 use anyhow::Context as _;
 use comfy_table::presets;
 use dynamo::analysis::pbs::{Legs, Quorum};
@@ -74,6 +75,9 @@ pub(super) fn run(args: &PbsArgs) -> anyhow::Result<ExitCode> {
     let quantiles = [["read", "interval", "paper"], ["write", "interval", "paper"]];
     let head = head.chain(quantiles.into_iter().flatten());
     let head: Vec<_> = head.chain(["t", "interval", "paper", "P at t=0"]).collect();
-    super::say(format_args!("{}\n", print(presets::ASCII_MARKDOWN, &head, rows)))?;
+    super::say(format_args!(
+        "{}\n",
+        columns::print(presets::ASCII_MARKDOWN, &head, 1..head.len(), rows)
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

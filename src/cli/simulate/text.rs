@@ -1,6 +1,7 @@
 //! What a simulation has come to, for people.
 
-use comfy_table::{CellAlignment, Table, presets};
+use crate::cli::columns;
+use comfy_table::presets;
 use dynamo::analysis::pbs::{Histogram, Proportion, Quantile, wilson};
 use dynamo::sim::{AGES_MS, Outcome, Property, Sum};
 use std::path::Path;
@@ -66,7 +67,7 @@ fn properties(sum: &Sum) -> String {
         vec![name(property), verdict.into(), runs.to_string(), percent(p), interval, first]
     });
     let head = ["property", "", "runs that violate it", "share", "95 % interval", "first"];
-    table(&head, 2..5, rows)
+    columns::print(presets::NOTHING, &head, 2..5, rows)
 }
 
 fn latencies(outcome: &Outcome) -> String {
@@ -86,7 +87,12 @@ fn latencies(outcome: &Outcome) -> String {
         of("puts", &outcome.put_ms),
         of("until all agree", &outcome.settled_ms),
     ];
-    table(&["milliseconds", "count", "p50", "p95", "p99", "p99.9"], 1..6, rows)
+    columns::print(
+        presets::NOTHING,
+        &["milliseconds", "count", "p50", "p95", "p99", "p99.9"],
+        1..6,
+        rows,
+    )
 }
 
 /// How many gets were not regular, by the time since the key was last acknowledged.
@@ -102,7 +108,7 @@ fn staleness(outcome: &Outcome) -> String {
         vec![class, gets.to_string(), stale.to_string(), percent(p), interval]
     });
     let head = ["ms since the last put", "gets", "stale", "share", "95 % interval"];
-    table(&head, 1..5, rows)
+    columns::print(presets::NOTHING, &head, 1..5, rows)
 }
 
 /// How many gets returned what was put, by how long after it they were sent.
@@ -114,7 +120,12 @@ fn probes(outcome: &Outcome) -> String {
         let shares = [percent(p), interval];
         [probe.after_ms.to_string()].into_iter().chain(counts).chain(shares).collect()
     });
-    table(&["t ms", "gets", "consistent", "share", "95 % interval"], 1..5, rows)
+    columns::print(
+        presets::NOTHING,
+        &["t ms", "gets", "consistent", "share", "95 % interval"],
+        1..5,
+        rows,
+    )
 }
 
 fn counts(outcome: &Outcome) -> String {
@@ -140,21 +151,6 @@ fn again(sum: &Sum, file: Option<&Path>) -> Option<String> {
         name(property),
         seed = violation.seed,
     ))
-}
-
-fn table(
-    head: &[&str],
-    numbers: std::ops::Range<usize>,
-    rows: impl IntoIterator<Item = Vec<String>>,
-) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(head).add_rows(rows);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        if numbers.contains(&index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
 }
 
 /// A share; 0 and 100 stand for nothing else.
