@@ -15,7 +15,7 @@ use dynamo_protocol::merkle::{Hash, Path, TreeNode};
 use dynamo_protocol::message::{
     Answer, Message, Operation, Refill, Refusal, Replicas, Request, Round,
 };
-use dynamo_protocol::ring::{Layout, Member, RangeId};
+use dynamo_protocol::ring::{Layout, MAX_MEMBERS, MAX_NAME_BYTES, MAX_PARTITIONS, Member, RangeId};
 use dynamo_protocol::store::Durability;
 use dynamo_protocol::versions::{
     Actor, Context, Dot, Epoch, Incarnation, NewVersion, Object, Stamp, Versioning, Written,
@@ -472,6 +472,48 @@ fn the_largest_messages_fit_a_frame() {
     let tombstones = vec![(key(), Hash([255; 16])); limits::REAP_BATCH];
     let reap = bytes(Message::ReapAsk { round: Round::First, tombstones });
     assert!(reap < 100 * MAX_DATAGRAM_BYTES, "{reap}");
+}
+
+/// Layouts are sent whole: on the way from one to another of as many members and partitions as there
+/// may be, all with the longest names, and every node's hash of every range beside it.
+#[test]
+fn the_largest_layouts_fit_a_frame() {
+    let ids = || (0..MAX_MEMBERS as u64).map(|i| NodeId(!i));
+    let long = |i: u64| format!("{i:0MAX_NAME_BYTES$}");
+    let member = |NodeId(i)| Member {
+        id: NodeId(i),
+        name: long(i),
+        weight: u32::MAX,
+        zone: Some(long(i)),
+        address: long(i),
+    };
+    let strategy = dynamo_protocol::ring::Strategy::EqualPartitions { partitions: MAX_PARTITIONS };
+    let layout = Layout::new(strategy, 3, ids().map(member).collect()).unwrap();
+    let next = layout.rezone(NodeId(u64::MAX), None).unwrap();
+    let membership = Arc::new(Membership::founding(layout, &()).propose(next));
+    let bytes = |frame: &Frame| -> usize {
+        codec::encode(frame, 1).unwrap().iter().map(|datagram| datagram.len() - HEADER_BYTES).sum()
+    };
+    let (from, view) = (NodeId(u64::MAX), View::default());
+    let message = Message::News(membership.clone());
+    let news = bytes(&Frame::Peer { from, view, message });
+    assert!((2 << 20..3 << 20).contains(&news), "{news}");
+    let me = member(from);
+    let members = Members {
+        staged: vec![Step::Join(me.clone()); limits::MAX_STAGED],
+        me,
+        membership,
+        awaited: ids().collect(),
+        has_done: false,
+        is_settling: true,
+        merged: Some(ids().collect()),
+        hints: ids().map(|id| (id, u64::MAX)).collect(),
+    };
+    let ranges = (0..MAX_PARTITIONS).map(|range| (RangeId(range), Hash([255; 16]))).collect();
+    let members = Some(Box::new(members));
+    let status = Box::new(Status { members, ranges, ..Status::default() });
+    let status = bytes(&Frame::Examined { nonce: u64::MAX, status });
+    assert!(status < MAX_PEER_FRAME_BYTES * 3 / 4, "{status}");
 }
 
 #[test]

@@ -290,7 +290,7 @@ fn what_cannot_be_simulated_is_refused() {
     };
     type Spoil = fn(&mut Setup);
     let cases: [(Spoil, &str); 8] = [
-        (|s| s.nodes = 0, "nodes is 0; use 1 to 256"),
+        (|s| s.nodes = 0, "nodes is 0; use 1 to 1024"),
         (|s| s.nodes = 2, "N is 3"),
         (|s| s.cluster.r = 4, "R is 4"),
         (|s| s.network.loss = 1.5, "network.loss is 1.5; use 0 to 1"),

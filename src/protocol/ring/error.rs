@@ -3,8 +3,9 @@
 use crate::ids::NodeId;
 use alloc::string::String;
 
-/// Members of a layout. The paper's clusters have "a couple of hundred" nodes (§6.6).
-pub const MAX_MEMBERS: usize = 256;
+/// Members of a layout. The paper's clusters have "a couple of hundred" nodes (§6.6). A layout of so
+/// many fits a frame, whatever they are called (`tests/codec.rs`).
+pub const MAX_MEMBERS: usize = 1024;
 
 /// Tokens of one node, its weight counted in (strategies 1 and 2).
 pub const MAX_TOKENS_PER_NODE: u32 = 4096;
@@ -14,8 +15,9 @@ pub const MAX_PARTITIONS: u32 = 65_536;
 
 /// Tokens of the whole ring times members: the places in all preference lists together. At 8 bytes
 /// a place this keeps a [`Ring`](super::Ring) within 512 MiB even if no two of its lists are equal;
-/// 100 nodes of 4096 tokens each are within it.
+/// 100 nodes of 4096 tokens each are within it, 1000 nodes of 64, and any number of partitions.
 pub const MAX_PREFERENCE_PLACES: u64 = 1 << 26;
+const _: () = assert!(MAX_MEMBERS as u64 * MAX_PARTITIONS as u64 <= MAX_PREFERENCE_PLACES);
 
 /// Bytes of a member's name, zone or address.
 pub const MAX_NAME_BYTES: usize = 255;
