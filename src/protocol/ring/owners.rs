@@ -74,7 +74,10 @@ pub(super) fn join(owners: &[NodeId], members: &[Member], joiner: &Member) -> Ve
         *to_give.entry(giver.node).or_default() += 1;
     }
     let mut owners = owners.to_vec();
-    for partition in in_token_order(joiner, 0..owners.len()) {
+    // Few of many, where there are many members.
+    let from_givers: Vec<usize> =
+        (0..owners.len()).filter(|p| to_give.contains_key(&owners[*p])).collect();
+    for partition in in_token_order(joiner, from_givers) {
         if let Some(left) = to_give.get_mut(&owners[partition]).filter(|left| **left > 0) {
             *left -= 1;
             owners[partition] = joiner.id;
