@@ -231,7 +231,7 @@ impl LocalCluster {
         let known = all.iter().filter_map(|(_, its)| its.as_ref().map(|its| &its.membership));
         let newest = known.max_by_key(|membership| membership.version());
         let is_inside = |its: &Option<Box<Members>>| match (newest, its) {
-            (Some(newest), Some(its)) => newest.members().any(|member| member.id == its.me.id),
+            (Some(newest), Some(its)) => newest.has(its.me.id),
             _ => true,
         };
         let (inside, outside): (Vec<_>, Vec<_>) = all.iter().partition(|(_, its)| is_inside(its));

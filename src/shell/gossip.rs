@@ -6,7 +6,6 @@
 
 use dynamo_protocol::ids::NodeId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::ops::Add;
 use std::time::Duration;
 
@@ -33,7 +32,8 @@ pub struct GossipClock<T> {
     interval: Duration,
     /// The next tick.
     next: T,
-    candidates: BTreeSet<NodeId>,
+    /// Ascending.
+    candidates: Vec<NodeId>,
     /// Whether something has changed since the last tick.
     is_stirred: bool,
 }
@@ -41,18 +41,22 @@ pub struct GossipClock<T> {
 impl<T: Copy + Ord + Add<Duration, Output = T>> GossipClock<T> {
     /// A clock that ticks every `slow` when nothing changes, for the first time at `first`.
     pub fn new(pace: Pace, slow: Duration, first: T) -> GossipClock<T> {
-        let (interval, candidates) = (slow, BTreeSet::new());
+        let (interval, candidates) = (slow, Vec::new());
         GossipClock { pace, slow, interval, next: first, candidates, is_stirred: false }
     }
 
     /// The core wants to gossip with `peer`.
     pub fn add(&mut self, peer: NodeId) {
-        self.candidates.insert(peer);
+        if let Err(place) = self.candidates.binary_search(&peer) {
+            self.candidates.insert(place, peer);
+        }
     }
 
     /// The core does not want to any more.
     pub fn remove(&mut self, peer: NodeId) {
-        self.candidates.remove(&peer);
+        if let Ok(place) = self.candidates.binary_search(&peer) {
+            self.candidates.remove(place);
+        }
     }
 
     /// When the clock ticks next; `None` while there is nobody to gossip with.
@@ -88,9 +92,7 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> GossipClock<T> {
         self.is_stirred = false;
         // Not from the last deadline on: whoever slept does not make up for it.
         self.next = now + self.interval;
-        let peer = *self.candidates.iter().nth(draw(self.candidates.len()))?;
-        self.candidates.remove(&peer);
-        Some(peer)
+        Some(self.candidates.remove(draw(self.candidates.len())))
     }
 
     fn fastest(&self) -> Duration {

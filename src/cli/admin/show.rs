@@ -42,7 +42,7 @@ impl Admin {
             }
             None => text += "no change is under way\n",
         }
-        if !membership.members().any(|member| member.id == members.me.id) {
+        if !membership.has(members.me.id) {
             text += &format!("{} is no member of it\n", members.me.name);
         }
         if !members.staged.is_empty() {

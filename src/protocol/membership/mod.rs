@@ -319,6 +319,12 @@ impl Membership {
         self.current.members().iter().chain(next.filter(is_new))
     }
 
+    /// Whether `node` is a member of the present or the next layout.
+    pub fn has(&self, node: NodeId) -> bool {
+        let next = self.change.as_ref().map(|change| &change.layout);
+        self.current.has(node) || next.is_some_and(|layout| layout.has(node))
+    }
+
     /// Those for whom a change without `down` waits; nobody if there is none.
     pub fn awaited(&self, down: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
         if self.change.is_none() {

@@ -67,11 +67,12 @@ impl<S: Store> Node<S> {
         peer: NodeId,
         ranges: RangeInclusive<RangeId>,
     ) -> impl Iterator<Item = (RangeId, Hash)> + '_ {
-        let rings = self.rings.with_ranges_of_current();
-        let own: BTreeSet<RangeId> =
-            rings.flat_map(|ring| ring.ranges_of(self.id)).copied().collect();
-        let shared = own.into_iter().filter(move |range| ranges.contains(range));
-        let shared = shared.filter(move |range| self.shares(*range, peer));
+        let of = |node| -> BTreeSet<RangeId> {
+            let rings = self.rings.with_ranges_of_current();
+            rings.flat_map(|ring| ring.ranges_of(node)).copied().collect()
+        };
+        let shared = &of(self.id) & &of(peer);
+        let shared = shared.into_iter().filter(move |range| ranges.contains(range));
         let roots = shared.map(|range| (range, merkle::root(&self.store, range)));
         roots.filter(|(_, root)| *root != Hash::EMPTY)
     }

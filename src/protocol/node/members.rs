@@ -46,9 +46,8 @@ impl<S: Store> Node<S> {
     }
 
     pub(super) fn gossips_with(&self, peer: NodeId) -> bool {
-        let is_member =
-            |membership: &Arc<Membership>| membership.members().any(|member| member.id == peer);
-        self.config.failures().gossip && peer != self.id && self.membership().is_some_and(is_member)
+        let is_member = self.membership().is_some_and(|membership| membership.has(peer));
+        self.config.failures().gossip && peer != self.id && is_member
     }
 
     /// Sets the timers of those whom this node gossips with.
@@ -158,7 +157,7 @@ impl<S: Store> Node<S> {
             return effects.ignore(Ignored::OtherCluster);
         }
         // Whoever takes no part yet has nothing to add, but perhaps outdated addresses.
-        let is_outside = !mine.members().any(|member| member.id == self.id);
+        let is_outside = !mine.has(self.id);
         let merged = match mine.change() {
             None if is_outside && theirs.version() == mine.version() => (**theirs).clone(),
             _ => mine.merge(theirs),
@@ -357,7 +356,7 @@ impl<S: Store> Node<S> {
         if membership.is_withdrawal() {
             return Err(CommandError::Withdrawn);
         }
-        if !membership.members().any(|member| member.id == node) || self.rings.is_down(node) {
+        if !membership.has(node) || self.rings.is_down(node) {
             return Err(CommandError::NotAwaited(node));
         }
         // It may have a disk of former times, and not have heard what of that was given up.
