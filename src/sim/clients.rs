@@ -124,8 +124,8 @@ impl World<'_> {
         let request = Request { id, key: name, operation, quorum: None };
         let arrives = self.now.after_ms(self.client_link.next(&mut self.random.load));
         self.queue.push(arrives, Happening::Ask { node, request: Box::new(request) });
-        self.queue
-            .push(self.now.after_ms(self.setup.load.timeout_ms as f64), Happening::GiveUp { id });
+        let latest = self.now.after_ms(self.setup.load.timeout_ms as f64);
+        self.queue.push_in_line(latest, Happening::GiveUp { id });
     }
 
     fn begin_session(&mut self, client: u32) {

@@ -12,7 +12,6 @@ pub(super) struct Disk {
     visible: BTreeMap<RecordKey, Record>,
     /// What is on disk of the records that are written, but not there yet.
     durable: BTreeMap<RecordKey, Option<Record>>,
-    hints: usize,
     /// Since they were taken.
     changes: Vec<Change>,
 }
@@ -21,6 +20,8 @@ pub(super) struct Disk {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Change {
     pub(super) key: Key,
+    /// Whom it is kept for, if it is a hint.
+    pub(super) home: Option<NodeId>,
     /// The writes that were held, and those that are.
     pub(super) before: Vec<RequestId>,
     pub(super) after: Vec<RequestId>,
@@ -34,11 +35,6 @@ impl Disk {
     /// What has changed since this was last asked.
     pub(super) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
-    }
-
-    /// How many hints there are.
-    pub(super) fn hints(&self) -> usize {
-        self.hints
     }
 
     /// Whether there is nothing on it.
@@ -76,16 +72,9 @@ impl Disk {
         self.visible.get(&RecordKey::Object(key.clone())).and_then(object)
     }
 
-    /// What is kept of the key for others.
-    pub(super) fn hints_of<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Object> {
-        let first = RecordKey::Hint { home: NodeId(0), key: Key::default() };
-        let all = (self.hints > 0).then(|| self.visible.range(first..));
-        let hints = |(name, _): &(&RecordKey, _)| matches!(name, RecordKey::Hint { .. });
-        let all = all.into_iter().flatten().take_while(hints);
-        all.filter_map(move |(name, record)| match name {
-            RecordKey::Hint { key: of, .. } if of == key => object(record),
-            _ => None,
-        })
+    /// What is kept of the key for `home`.
+    pub(super) fn hint(&self, home: NodeId, key: &Key) -> Option<&Object> {
+        self.visible.get(&RecordKey::Hint { home, key: key.clone() }).and_then(object)
     }
 
     fn write(&mut self, name: RecordKey, record: Option<Record>, durability: Durability) {
@@ -100,10 +89,10 @@ impl Disk {
     }
 
     fn set(&mut self, name: RecordKey, record: Option<Record>) {
-        let (key, is_hint) = match &name {
-            RecordKey::Object(key) => (Some(key.clone()), false),
-            RecordKey::Hint { key, .. } => (Some(key.clone()), true),
-            _ => (None, false),
+        let (key, home) = match &name {
+            RecordKey::Object(key) => (Some(key.clone()), None),
+            RecordKey::Hint { home, key } => (Some(key.clone()), Some(*home)),
+            _ => (None, None),
         };
         let after = record.as_ref().map(writes).unwrap_or_default();
         let is_removal = record.is_none();
@@ -112,12 +101,9 @@ impl Disk {
             Some(record) => self.visible.insert(name, record),
             None => self.visible.remove(&name),
         };
-        if is_hint {
-            self.hints = self.hints + usize::from(!is_removal) - usize::from(before.is_some());
-        }
         let held = before.as_ref().map(writes).unwrap_or_default();
         if let Some(key) = key
-            && (held != after || before.is_some() && is_removal)
+            && (held != after || before.is_some() == is_removal)
         {
             let removed = match before {
                 Some(Record::Object(object)) if is_removal => Some(object),
@@ -125,7 +111,7 @@ impl Disk {
             };
             let is_new = |(_, by): &(Dot, RequestId)| !held.contains(by);
             let dots = dots.into_iter().filter(is_new).collect();
-            self.changes.push(Change { key, before: held, after, dots, removed });
+            self.changes.push(Change { key, home, before: held, after, dots, removed });
         }
     }
 }
@@ -211,17 +197,21 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_counted_whatever_happens_to_them() {
+    fn hints_that_come_and_go_are_told_of_whatever_they_hold() {
         let object = Record::Object(Versioning::Dotted.empty_object());
         let mut disk = Disk::default();
+        let is_gone = |disk: &mut Disk| -> Vec<bool> {
+            let changes = disk.take_changes().into_iter();
+            changes.filter(|c| c.home == Some(NodeId(1))).map(|c| c.removed.is_some()).collect()
+        };
         disk.put(hint(), object.clone(), Durability::Durable);
         disk.put(hint(), object.clone(), Durability::Durable);
-        assert_eq!(disk.hints(), 1);
+        assert_eq!(is_gone(&mut disk), [false]);
         disk.remove(&hint(), Durability::Buffered);
-        assert_eq!(disk.hints(), 0);
+        assert_eq!(is_gone(&mut disk), [true]);
         disk.crash();
-        assert_eq!(disk.hints(), 1);
+        assert_eq!(is_gone(&mut disk), [false]);
         disk.erase();
-        assert_eq!(disk.hints(), 0);
+        assert_eq!(is_gone(&mut disk), [true]);
     }
 }

@@ -1,6 +1,7 @@
 //! One node: the core, its disk, and the shell around it, which is the runtime's own but for sockets.
 
 use super::disk::Disk;
+use super::judge::number_of;
 use super::network::{Leg, pick, uniform};
 use super::queue::Time;
 use super::setup::{MAX_SKEW_MS, Setup};
@@ -221,6 +222,12 @@ impl World<'_> {
         let changes = host.node.store_mut().take_changes();
         let mut doubtful: Vec<u32> = Vec::new();
         for change in changes {
+            if let (Some(home), Some(key)) = (change.home, number_of(&change.key)) {
+                match change.removed {
+                    None => self.hints.insert((key, node, home)),
+                    Some(_) => self.hints.remove(&(key, node, home)),
+                };
+            }
             doubtful.extend(self.judge.changed(&change, reaps, self.now));
         }
         doubtful.dedup();

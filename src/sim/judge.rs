@@ -184,6 +184,7 @@ pub(super) fn name_of(key: u32) -> Key {
     Key(format!("k{key}").into_bytes())
 }
 
-fn number_of(key: &Key) -> Option<u32> {
+/// And back.
+pub(super) fn number_of(key: &Key) -> Option<u32> {
     std::str::from_utf8(key.0.get(1..)?).ok()?.parse().ok()
 }

@@ -4,8 +4,7 @@ use super::host::Host;
 use super::judge::name_of;
 use super::setup::Event;
 use super::world::World;
-use dynamo_protocol::ids::Key;
-use dynamo_protocol::node::Node;
+use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::versions::Object;
 
 impl World<'_> {
@@ -70,8 +69,11 @@ impl World<'_> {
     /// Whether every node vouches for what it holds, no hint is left, and the replicas of every key
     /// hold the same.
     pub(super) fn agree(&self) -> bool {
-        let is_done = |host: &Host| host.node().is_whole() && host.node().store().hints() == 0;
-        !self.are_waiting() && self.hosts.iter().all(is_done) && self.differing().next().is_none()
+        let is_whole = |host: &Host| host.node().is_whole();
+        !self.are_waiting()
+            && self.hints.is_empty()
+            && self.hosts.iter().all(is_whole)
+            && self.differing().next().is_none()
     }
 
     /// Shows the judge what all copies of a key come to: the owners', and those kept for them.
@@ -80,7 +82,10 @@ impl World<'_> {
         let list = self.config.ring().preference_list(&name);
         let owners = list.primaries().iter().map(|node| &self.hosts[node.0 as usize]);
         let copies = owners.filter_map(|host| host.node().store().object(&name));
-        let hints = self.hosts.iter().flat_map(|host| host.node().store().hints_of(&name));
+        let hints = self.hints.range((key, 0, NodeId(0))..(key + 1, 0, NodeId(0)));
+        let hints = hints.filter_map(|(_, keeper, home)| {
+            self.hosts[*keeper as usize].node().store().hint(*home, &name)
+        });
         let merged = copies.chain(hints).fold(None, |all: Option<Object>, object| {
             Some(all.map_or_else(|| object.clone(), |all| all.merge(object)))
         });
@@ -103,9 +108,8 @@ impl World<'_> {
 
     /// What stands in the way of agreement.
     pub(super) fn disagreement(&self) -> String {
-        let nodes = || self.hosts.iter().map(Host::node);
-        let hints: usize = nodes().map(|node| node.store().hints()).sum();
-        let behind = nodes().filter(|node| !Node::is_whole(node)).count();
+        let hints = self.hints.len();
+        let behind = self.hosts.iter().filter(|host| !host.node().is_whole()).count();
         let keys = self.differing().count();
         format!("{keys} keys differ, {hints} hints are left, {behind} nodes cannot vouch for all")
     }

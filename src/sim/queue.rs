@@ -1,7 +1,7 @@
 //! What is to happen, by when.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Add;
 use std::time::Duration;
 
@@ -42,12 +42,15 @@ pub(super) struct Queue<E> {
     /// The events, so that the heap moves little.
     events: Vec<Option<E>>,
     free: Vec<u32>,
+    /// Those that come in the order of their pushes, beside the heap: it would be full of them.
+    line: VecDeque<(Time, u64, E)>,
     pushed: u64,
 }
 
 impl<E> Default for Queue<E> {
     fn default() -> Queue<E> {
-        Queue { order: BinaryHeap::new(), events: Vec::new(), free: Vec::new(), pushed: 0 }
+        let (order, line) = (BinaryHeap::new(), VecDeque::new());
+        Queue { order, events: Vec::new(), free: Vec::new(), line, pushed: 0 }
     }
 }
 
@@ -63,13 +66,23 @@ impl<E> Queue<E> {
         self.pushed += 1;
     }
 
+    /// `event` is to happen at `time`, and not before those that were pushed so: they all wait as long.
+    pub(super) fn push_in_line(&mut self, time: Time, event: E) {
+        debug_assert!(self.line.back().is_none_or(|(last, ..)| *last <= time));
+        self.line.push_back((time, self.pushed, event));
+        self.pushed += 1;
+    }
+
     /// What is next, if it is not after `end`.
     pub(super) fn pop_until(&mut self, end: Time) -> Option<(Time, E)> {
-        let Reverse((time, _, place)) = *self.order.peek()?;
-        if time > end {
-            return None;
+        let heap = self.order.peek().map(|Reverse((time, pushed, _))| (*time, *pushed));
+        let line = self.line.front().map(|(time, pushed, _)| (*time, *pushed));
+        let next = heap.into_iter().chain(line).min().filter(|(time, _)| *time <= end);
+        let (time, _) = next?;
+        if line == next {
+            return self.line.pop_front().map(|(time, _, event)| (time, event));
         }
-        self.order.pop();
+        let Reverse((_, _, place)) = self.order.pop()?;
         self.free.push(place);
         Some((time, self.events[place as usize].take()?))
     }
@@ -93,6 +106,28 @@ mod tests {
         queue.push(Time::from_ms(7.0), 'x');
         let late: String = until(&mut queue, 100.0);
         assert_eq!(late, "xe");
+    }
+
+    #[test]
+    fn those_in_line_come_in_turn() {
+        let mut queue = Queue::default();
+        for (ms, name, in_line) in [
+            (3.0, 'b', true),
+            (3.0, 'c', false),
+            (1.0, 'a', false),
+            (4.0, 'd', true),
+            (9.0, 'e', true),
+        ] {
+            match in_line {
+                true => queue.push_in_line(Time::from_ms(ms), name),
+                false => queue.push(Time::from_ms(ms), name),
+            }
+        }
+        let mut until = |ms| {
+            std::iter::from_fn(|| queue.pop_until(Time::from_ms(ms))).map(|(_, c)| c).collect()
+        };
+        let (early, late): (String, String) = (until(5.0), until(100.0));
+        assert_eq!((&*early, &*late), ("abcd", "e"));
     }
 
     #[test]

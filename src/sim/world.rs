@@ -19,6 +19,7 @@ use dynamo_protocol::membership::View;
 use dynamo_protocol::message::{Answer, Message, Request};
 use dynamo_protocol::versions::Versioning;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How often it is looked whether all agree, once all is mended, in milliseconds.
@@ -56,6 +57,8 @@ pub(super) struct World<'a> {
     pub(super) random: Randoms,
     pub(super) client_link: Draws,
     pub(super) processing: Draws,
+    /// What is kept for whom: key, keeper, home.
+    pub(super) hints: BTreeSet<(u32, u32, NodeId)>,
     /// When each key was acknowledged last.
     pub(super) acknowledged: Vec<Option<Time>>,
     pub(super) asked: u64,
@@ -162,6 +165,7 @@ impl<'a> World<'a> {
             random,
             client_link: client_link.clone(),
             processing: processing.clone(),
+            hints: BTreeSet::new(),
             acknowledged: vec![None; asks.keys as usize],
             asked: 0,
             // Each probe has a key of its own.
