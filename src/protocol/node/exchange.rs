@@ -17,7 +17,7 @@ use crate::ring::RangeId;
 use crate::store::Durability;
 use crate::store::Store;
 use crate::versions::Object;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
@@ -67,12 +67,17 @@ impl<S: Store> Node<S> {
         peer: NodeId,
         ranges: RangeInclusive<RangeId>,
     ) -> impl Iterator<Item = (RangeId, Hash)> + '_ {
-        let of = |node| -> BTreeSet<RangeId> {
+        let of = |node| {
             let rings = self.rings.with_ranges_of_current();
-            rings.flat_map(|ring| ring.ranges_of(node)).copied().collect()
+            let mut all: Vec<RangeId> =
+                rings.flat_map(|ring| ring.ranges_of(node)).copied().collect();
+            all.sort_unstable();
+            all.dedup();
+            all
         };
-        let shared = &of(self.id) & &of(peer);
-        let shared = shared.into_iter().filter(move |range| ranges.contains(range));
+        let (mine, theirs) = (of(self.id), of(peer));
+        let shared = mine.into_iter().filter(move |range| theirs.binary_search(range).is_ok());
+        let shared = shared.filter(move |range| ranges.contains(range));
         let roots = shared.map(|range| (range, merkle::root(&self.store, range)));
         roots.filter(|(_, root)| *root != Hash::EMPTY)
     }
