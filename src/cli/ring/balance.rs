@@ -3,9 +3,7 @@
 use super::{RingArgs, plot, table};
 use anyhow::Context as _;
 use dynamo_protocol::ids::NodeId;
-use dynamo_protocol::ring::{
-    Layout, LayoutError, MAX_MEMBERS, MAX_PARTITIONS, Member, Ring, Strategy,
-};
+use dynamo_protocol::ring::{Layout, LayoutError, MAX_PARTITIONS, Member, Ring, Strategy};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -13,6 +11,9 @@ use std::process::ExitCode;
 
 /// T, tokens a node: with the paper's 30 nodes, its points of metadata from 60 to 30 720.
 const TOKENS: [u32; 10] = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+/// Most members: with the most tokens they fill a ring's places (`MAX_PREFERENCE_PLACES`).
+const MAX_STUDIED: i64 = 256;
 
 /// The cluster of the paper's Figure 8.
 const PAPER_MEMBERS: u16 = 30;
@@ -42,7 +43,7 @@ const PAPER: [[f64; 3]; 10] = [
 pub(super) struct StudyArgs {
     /// S, nodes of equal weight.
     #[arg(long, value_name = "S", default_value_t = PAPER_MEMBERS,
-        value_parser = clap::value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
+        value_parser = clap::value_parser!(u16).range(1..=MAX_STUDIED))]
     members: u16,
 
     /// Random rings, over which the mean is taken.
