@@ -1,7 +1,10 @@
 //! `dynamo pbs`: how stale reads are, and how long reads and writes take (Bailis et al., PVLDB 2012).
 
 mod plot;
-mod table;
+pub(super) mod table;
+
+#[cfg(feature = "check")]
+pub(super) use plot::curve;
 
 use super::{columns, cores, heed_interruptions, is_interrupted, say};
 use anyhow::Context as _;
@@ -213,7 +216,7 @@ fn text(args: &PbsArgs, name: &str, quorum: Quorum, outcome: &Outcome) -> String
 }
 
 /// Milliseconds with four digits that count, which is what a histogram knows.
-fn ms(value: f64) -> String {
+pub(super) fn ms(value: f64) -> String {
     let whole_digits = if value >= 1.0 { value.log10() as usize + 1 } else { 0 };
     let decimals = if value == 0.0 { 0 } else { 4usize.saturating_sub(whole_digits) };
     format!("{value:.decimals$}")

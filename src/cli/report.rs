@@ -1,7 +1,9 @@
-//! `dynamo report`: what the checker finds, written down.
+//! `dynamo report`: what the checker and the simulator find, written down.
 
 mod museum;
 mod plot;
+#[cfg(feature = "sim")]
+mod seeds;
 mod suite;
 
 use super::check::question::duration;
@@ -25,10 +27,12 @@ Examples:
   dynamo report --out reports --theorems theorems.jsonl    but shows the rows that are kept
   dynamo report museum --out /tmp/reports           one part
   dynamo report suite --scenarios FOLDER --out /tmp/reports    other scenarios
+  dynamo report seeds --out /tmp/reports            the figures of earlier work, beside ours
 
 Writes into the folder: index.html, one page with every table, plots, and every counterexample,
 readable without a network; and museum.md, suite.md and coverage.md, the same tables for readers of
-the repository. Theorems are on the page only. Exit codes: 0 everything is written, 2 a limit or
+the repository. Theorems are on the page only. The figures of earlier work have a page of their own,
+seeds.html, the same as seeds.md, and their plots in the folder seeds. Exit codes: 0 everything is written, 2 a limit or
 Ctrl-C came first, 64 bad usage or input.")]
 pub(crate) struct ReportArgs {
     /// Parts [default: all]
@@ -64,6 +68,9 @@ enum PartName {
     Suite,
     /// Which kinds of action the suite takes, and which it does not
     Coverage,
+    /// Figures of earlier work, simulated again; on a page of their own
+    #[cfg(feature = "sim")]
+    Seeds,
 }
 
 /// A part, and whether no limit cut it short.
@@ -78,11 +85,26 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
         let failed = || format!("cannot make {}", folder.display());
         std::fs::create_dir_all(folder).with_context(failed)?;
     }
-    let started = Instant::now();
-    let Some(done) = parts(&args)? else {
-        eprintln!("interrupted: nothing is written");
-        return Ok(2.into());
+    let mut names = match args.parts.is_empty() {
+        true => PartName::value_variants().to_vec(),
+        false => args.parts.clone(),
     };
+    let all = names.len();
+    names.retain(|name| !name.has_own_page());
+    let is_whole = names.is_empty() || checked(&args, &names)?;
+    if names.len() < all {
+        earlier_work(&args.out)?;
+    }
+    if is_interrupted() {
+        eprintln!("interrupted: not everything is written");
+    }
+    Ok(if is_whole && !is_interrupted() { ExitCode::SUCCESS } else { 2.into() })
+}
+
+/// Writes the page of the checker's parts. Whether nothing cut them short.
+fn checked(args: &ReportArgs, names: &[PartName]) -> anyhow::Result<bool> {
+    let started = Instant::now();
+    let Some(done) = parts(args, names)? else { return Ok(false) };
     let made = made(started);
     for (name, Done { part, .. }) in &done {
         if let Some(file) = name.file() {
@@ -93,15 +115,25 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<ExitCode> {
     let parts = done.into_iter().map(|(_, done)| done.part).collect();
     let page = Page { title: "Dynamo, checked".into(), made, parts };
     write(&args.out, "index.html", &page.html())?;
-    Ok(if is_whole { ExitCode::SUCCESS } else { 2.into() })
+    Ok(is_whole)
+}
+
+/// Writes the page of figures that are simulated, unless Ctrl-C comes first.
+#[cfg(feature = "sim")]
+fn earlier_work(folder: &Path) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let written = seeds::run(folder, || made(started));
+    if is_interrupted() { Ok(()) } else { written }
+}
+
+/// There is no simulator.
+#[cfg(not(feature = "sim"))]
+fn earlier_work(_: &Path) -> anyhow::Result<()> {
+    Ok(())
 }
 
 /// The parts that are asked for; none after an interruption.
-fn parts(args: &ReportArgs) -> anyhow::Result<Option<Vec<(PartName, Done)>>> {
-    let names = match args.parts.is_empty() {
-        true => PartName::value_variants(),
-        false => &args.parts,
-    };
+fn parts(args: &ReportArgs, names: &[PartName]) -> anyhow::Result<Option<Vec<(PartName, Done)>>> {
     let checks = CheckArgs::of(args.scenarios.clone(), args.limits());
     let scenarios = match names.iter().any(|name| name.is_of_the_suite()) {
         true => checks.scenarios()?,
@@ -118,6 +150,8 @@ fn parts(args: &ReportArgs) -> anyhow::Result<Option<Vec<(PartName, Done)>>> {
             PartName::Museum => museum::part(args)?,
             PartName::Suite => suite.verdicts()?,
             PartName::Coverage => suite.coverage(),
+            #[cfg(feature = "sim")]
+            PartName::Seeds => continue,
         };
         done.push((name, part));
     }
@@ -166,7 +200,17 @@ impl PartName {
             PartName::Museum => Some("museum.md"),
             PartName::Suite => Some("suite.md"),
             PartName::Coverage => Some("coverage.md"),
+            #[cfg(feature = "sim")]
+            PartName::Seeds => None,
         }
+    }
+
+    /// Whether it is not on the page of the others.
+    fn has_own_page(self) -> bool {
+        !matches!(
+            self,
+            PartName::Theorems | PartName::Museum | PartName::Suite | PartName::Coverage
+        )
     }
 
     /// Whether the scenarios have to be checked for it.

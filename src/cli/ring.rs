@@ -3,6 +3,9 @@
 mod balance;
 mod plot;
 
+#[cfg(all(feature = "check", feature = "sim"))]
+pub(super) use balance::figure_8;
+
 use anyhow::{Context as _, bail};
 use comfy_table::{Table, presets};
 use dynamo_protocol::ids::{Key, NodeId};

@@ -101,10 +101,14 @@ impl Part {
 
     /// The same for a file of reports/: what the page shows but for plots and counterexamples.
     pub fn markdown(&self, made: &str) -> String {
+        format!("# {}\n\n{made}\n\n{}", self.title, self.body(""))
+    }
+
+    /// What stands below its heading, as Markdown, with `plots` between the table and what follows.
+    pub fn body(&self, plots: &str) -> String {
         let paragraphs = |texts: &[String]| texts.iter().map(|t| format!("{t}\n\n")).collect();
         let (before, after): (String, String) = (paragraphs(&self.before), paragraphs(&self.after));
         let table = self.sheet.markdown();
-        let text = format!("# {}\n\n{made}\n\n{before}{table}\n\n{after}", self.title);
-        format!("{}\n", text.trim_end())
+        format!("{}\n", format!("{before}{table}\n\n{plots}{after}").trim_end())
     }
 }

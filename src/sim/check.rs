@@ -203,6 +203,10 @@ impl Latency {
                 };
                 Ok([w, a, r, s])
             }
+            Latency::Each { w, a, r, s } => {
+                let [w, a, r, s] = [w, a, r, s].map(|spec| spec.delay(folder));
+                Ok([w?, a?, r?, s?])
+            }
             Latency::All(spec) => spec.delay(folder).map(|delay| [(); 4].map(|()| delay.clone())),
         }
     }

@@ -6,7 +6,7 @@ use super::queue::Time;
 use super::world::{Happening, World};
 use crate::analysis::history::{Begun, Write};
 use dynamo_protocol::ids::{ClientId, RequestId, Value};
-use dynamo_protocol::message::{Answer, Operation, Request};
+use dynamo_protocol::message::{Answer, Operation, Replicas, Request};
 use dynamo_protocol::versions::Context;
 use std::collections::BTreeMap;
 
@@ -153,15 +153,17 @@ impl World<'_> {
                 }
                 self.acknowledged[waiting.key as usize] = Some(self.now);
             }
-            (Asks::Get(begun), Answer::Found { siblings, context, .. }) => {
+            (Asks::Get(begun), Answer::Found { siblings, context, replicas }) => {
                 self.outcome.get_ms.record(ms);
+                self.count_copies(&waiting, &replicas);
                 let by = siblings.into_iter().map(|written| written.by);
                 let returned = self.judge.writes(by);
                 self.outcome.siblings.record(returned.len());
                 self.has_read(client, &waiting, begun, returned, context);
             }
-            (Asks::Get(begun), Answer::NotFound { deletes, context, .. }) => {
+            (Asks::Get(begun), Answer::NotFound { deletes, context, replicas }) => {
                 self.outcome.get_ms.record(ms);
+                self.count_copies(&waiting, &replicas);
                 let returned = self.judge.writes(deletes);
                 self.has_read(client, &waiting, begun, returned, context);
             }
@@ -190,6 +192,15 @@ impl World<'_> {
         if !self.has_ended {
             self.begin_session(client);
             self.get(client, key, Deed::Probe(probe));
+        }
+    }
+
+    /// Counts the copies that had what was put, of those that the get of a probe rests on.
+    fn count_copies(&mut self, waiting: &Waiting, replicas: &Replicas) {
+        if let Deed::Probe(_) = waiting.deed {
+            let all = replicas.primaries.iter().chain(&replicas.fallbacks);
+            let fresh = all.filter(|node| self.fresh.contains(&(waiting.id, **node))).count();
+            self.outcome.fresh_copies.record(fresh);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::shell::timers::Timers;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note, Start, Timer};
 use dynamo_protocol::ids::{ClientId, NodeId};
-use dynamo_protocol::message::Request;
+use dynamo_protocol::message::{Message, Request};
 use dynamo_protocol::node::Node;
 use dynamo_protocol::versions::{Epoch, Incarnation, Stamp};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -205,6 +205,7 @@ impl World<'_> {
 
     /// A node takes one step.
     pub(super) fn handle(&mut self, node: u32, input: Input) {
+        self.look_at_copy(node, &input);
         let host = &mut self.hosts[node as usize];
         let before = host.node.view();
         let effects = host.node.handle(input);
@@ -214,6 +215,23 @@ impl World<'_> {
         self.look_at_disk(node, effects.0.contains(&Effect::Note(Note::Reaped)));
         self.perform(node, effects);
         self.set_alarm(node);
+    }
+
+    /// Remembers of a probe whether the copy that is about to be read has what was put.
+    fn look_at_copy(&mut self, node: u32, input: &Input) {
+        if self.setup.load.probes_ms.is_empty() {
+            return;
+        }
+        let (id, key) = match input {
+            Input::Client { request: Request { id, key, .. }, .. }
+            | Input::Peer { message: Message::Read { id, key, .. }, .. } => (*id, key),
+            _ => return,
+        };
+        // Nobody else writes the key of a probe.
+        let host = &self.hosts[node as usize].node;
+        if host.store().object(key).is_some() {
+            self.fresh.insert((id, host.id()));
+        }
     }
 
     /// Shows the judge what has changed on a disk.

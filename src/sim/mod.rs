@@ -24,7 +24,7 @@ mod sweep;
 mod world;
 
 pub use load::Contact;
-pub use outcome::{AGES_MS, Outcome, Probe, Siblings, Staleness, Violation};
+pub use outcome::{AGES_MS, Outcome, Probe, Staleness, Tally, Violation};
 pub use setup::*;
 pub use shrink::shrink;
 pub use sum::{FORMAT, Sum};

@@ -27,7 +27,10 @@ pub struct Outcome {
     /// How long answered puts took, in milliseconds.
     pub put_ms: Histogram,
     /// How many siblings gets have found.
-    pub siblings: Siblings,
+    pub siblings: Tally,
+    /// Of the R copies that the get of a probe rests on, how many had what was put.
+    #[serde(default)]
+    pub fresh_copies: Tally,
     /// Gets by the time since the key was last acknowledged, see [`Staleness`].
     pub staleness: Staleness,
     /// Of each probe: after how many milliseconds, how many gets, and how many of them were regular.
@@ -66,19 +69,19 @@ pub struct Violation {
     pub what: String,
 }
 
-/// How many siblings gets have found: of each number how often, from 0 on.
+/// How often each number was found, from 0 on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Siblings(pub Vec<u64>);
+pub struct Tally(pub Vec<u64>);
 
-impl Siblings {
-    pub(super) fn record(&mut self, siblings: usize) {
-        if self.0.len() <= siblings {
-            self.0.resize(siblings + 1, 0);
+impl Tally {
+    pub(super) fn record(&mut self, number: usize) {
+        if self.0.len() <= number {
+            self.0.resize(number + 1, 0);
         }
-        self.0[siblings] += 1;
+        self.0[number] += 1;
     }
 
-    fn add(&mut self, other: &Siblings) {
+    fn add(&mut self, other: &Tally) {
         self.0.resize(self.0.len().max(other.0.len()), 0);
         self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine += theirs);
     }
@@ -148,6 +151,7 @@ impl Outcome {
         self.get_ms.add(&other.get_ms);
         self.put_ms.add(&other.put_ms);
         self.siblings.add(&other.siblings);
+        self.fresh_copies.add(&other.fresh_copies);
         for class in 0..self.staleness.gets.len() {
             self.staleness.gets[class] += other.staleness.gets[class];
             self.staleness.stale[class] += other.staleness.stale[class];

@@ -127,6 +127,17 @@ pub struct Network {
 pub enum Latency {
     /// By name, as for `dynamo pbs`: each of the four legs of WARS has its own.
     Legs(String),
+    /// Each leg by itself.
+    Each {
+        /// A write's way to a replica.
+        w: Spec,
+        /// Its acknowledgement's way back, and that of whatever is not named here.
+        a: Spec,
+        /// A read's way to a replica.
+        r: Spec,
+        /// Its answer's way back.
+        s: Spec,
+    },
     /// All alike.
     All(Spec),
 }

@@ -61,6 +61,8 @@ pub(super) struct World<'a> {
     pub(super) hints: BTreeSet<(u32, u32, NodeId)>,
     /// When each key was acknowledged last.
     pub(super) acknowledged: Vec<Option<Time>>,
+    /// Whose copies of a key have what a probe has put, as they are read.
+    pub(super) fresh: BTreeSet<(RequestId, NodeId)>,
     pub(super) asked: u64,
     /// After how many the clients end.
     pub(super) requests: Option<u64>,
@@ -167,6 +169,7 @@ impl<'a> World<'a> {
             processing: processing.clone(),
             hints: BTreeSet::new(),
             acknowledged: vec![None; asks.keys as usize],
+            fresh: BTreeSet::new(),
             asked: 0,
             // Each probe has a key of its own.
             requests: match asks.probes_ms.is_empty() {

@@ -68,6 +68,13 @@ impl Histogram {
         self.counts.iter().sum()
     }
 
+    /// The mean in milliseconds, within [`RELATIVE_ERROR`]; 0 of nothing.
+    pub fn mean(&self) -> f64 {
+        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let sum: f64 = filled.map(|(bin, count)| middle(bin) * *count as f64).sum();
+        sum / self.count().max(1) as f64
+    }
+
     /// The smallest value, in milliseconds, that a share `q` in (0, 1) of all does not exceed,
     /// within [`RELATIVE_ERROR`]; between the order statistics that enclose the true quantile with
     /// the usual confidence, widened to the ends of their bins.
@@ -80,7 +87,7 @@ impl Histogram {
         let (low, rank, high) = quantile_ranks(q, count);
         let bin = self.bin_of(rank);
         Quantile {
-            ms: 0.5 * (edge(bin) + edge(bin + 1)) * f64::from(u8::from(bin > 0)),
+            ms: middle(bin),
             low: low.map_or(0.0, |rank| edge(self.bin_of(rank))),
             high: high.map(|rank| self.bin_of(rank)).map(|bin| match bin {
                 0 => 0.0,
@@ -111,6 +118,11 @@ impl Histogram {
         };
         self.counts.iter().position(reaches).unwrap_or(BINS - 1)
     }
+}
+
+/// What the values of a bin count as, in milliseconds.
+fn middle(bin: usize) -> f64 {
+    if bin == 0 { 0.0 } else { 0.5 * (edge(bin) + edge(bin + 1)) }
 }
 
 /// The lower end of a bin, in milliseconds.
@@ -155,6 +167,7 @@ mod tests {
         (1..=1000).for_each(|value| all.record(f64::from(value)));
         let Quantile { ms, low, high } = all.quantile(0.9);
         assert!((ms / 900.0 - 1.0).abs() < 0.001, "{ms}");
+        assert!((all.mean() / 500.5 - 1.0).abs() < 0.001, "{}", all.mean());
         // 900 plus or minus 1.96 * sqrt(1000 * 0.9 * 0.1) = 18.6.
         assert!((879.0..882.0).contains(&low), "{low}");
         assert!((919.0..922.0).contains(&high.expect("enough samples")), "{high:?}");

@@ -38,7 +38,7 @@ fn draw<'a>(area: &Area<'a>, title: &str, times: &[f64], outcome: &Outcome) -> D
 }
 
 /// The curve up to `end`, in steps that can be told from each other.
-fn curve(outcome: &Outcome, end: f64) -> Vec<(f64, f64)> {
+pub(in crate::cli) fn curve(outcome: &Outcome, end: f64) -> Vec<(f64, f64)> {
     let mut points = vec![];
     for (t, p) in outcome.visibility.cumulative().take_while(|(t, _)| *t <= end) {
         if points.last().is_none_or(|(last, _)| t - last > end / 1000.0) {

@@ -4,7 +4,7 @@ use super::{PbsArgs, interval_of, ms, told};
 use crate::cli::columns;
 use anyhow::Context as _;
 use comfy_table::presets;
-use dynamo::analysis::pbs::{Legs, Quorum};
+use dynamo::analysis::pbs::{Legs, Outcome, Quorum};
 use std::process::ExitCode;
 
 /// R and W of the rows.
@@ -51,18 +51,51 @@ const WAN: Published = [
 const COLUMNS: [(&str, Published); 5] =
     [("lnkd-ssd", SSD), ("lnkd-disk", DISK), ("ymmr-code", YMMR), ("ymmr", YMMR), ("wan", WAN)];
 
+/// The columns of the table.
+pub(in crate::cli) const HEAD: [&str; 13] = [
+    "distribution",
+    "R",
+    "W",
+    "read",
+    "interval",
+    "paper",
+    "write",
+    "interval",
+    "paper",
+    "t",
+    "interval",
+    "paper",
+    "P at t=0",
+];
+
 /// Runs all studies of the table and prints it as Markdown.
 ///
 /// # Errors
 /// No samples or too many; a standard output that cannot be written.
 pub(super) fn run(args: &PbsArgs) -> anyhow::Result<ExitCode> {
+    let mut is_stopped = false;
+    let rows = rows(|legs, quorum| {
+        let outcome = args.outcome(legs, quorum, vec![0.0])?;
+        is_stopped = outcome.is_none();
+        outcome.context("interrupted")
+    });
+    if is_stopped {
+        return Ok(2.into());
+    }
+    let table = columns::print(presets::ASCII_MARKDOWN, &HEAD, 1..HEAD.len(), rows?);
+    super::say(format_args!("{table}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rows under [`HEAD`], of what `study` makes of each distribution and quorum.
+pub(in crate::cli) fn rows(
+    mut study: impl FnMut(Legs, Quorum) -> anyhow::Result<Outcome>,
+) -> anyhow::Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     for (name, published) in COLUMNS {
         for ((r, w), published) in QUORUMS.into_iter().zip(published) {
             let legs = Legs::named(name).context("a name of ours")?;
-            let Some(outcome) = args.outcome(legs, Quorum::new(3, r, w)?, vec![0.0])? else {
-                return Ok(2.into());
-            };
+            let outcome = study(legs, Quorum::new(3, r, w)?)?;
             let mut row = vec![name.to_string(), r.to_string(), w.to_string()];
             for ((_, quantile), published) in told(&outcome).iter().zip(published) {
                 row.extend([ms(quantile.ms), interval_of(quantile), published.to_string()]);
@@ -71,13 +104,5 @@ pub(super) fn run(args: &PbsArgs) -> anyhow::Result<ExitCode> {
             rows.push(row);
         }
     }
-    let head = ["distribution", "R", "W"].into_iter();
-    let quantiles = [["read", "interval", "paper"], ["write", "interval", "paper"]];
-    let head = head.chain(quantiles.into_iter().flatten());
-    let head: Vec<_> = head.chain(["t", "interval", "paper", "P at t=0"]).collect();
-    super::say(format_args!(
-        "{}\n",
-        columns::print(presets::ASCII_MARKDOWN, &head, 1..head.len(), rows)
-    ))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(rows)
 }

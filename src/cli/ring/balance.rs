@@ -77,6 +77,19 @@ pub(super) fn run(args: &RingArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The cluster of the paper's Figure 8, over so many random rings: points, and the plot.
+///
+/// # Errors
+/// Whatever the plotting library finds wrong.
+#[cfg(all(feature = "check", feature = "sim"))]
+pub(in crate::cli) fn figure_8(rings: u32) -> anyhow::Result<(Vec<Point>, String)> {
+    let partitions = super::DEFAULT_PARTITIONS;
+    let study = Study { members: PAPER_MEMBERS, n: PAPER_N, partitions, rings, seed: 0 };
+    let points = study.points()?;
+    let plot = plot::svg(&study, &points)?;
+    Ok((points, plot))
+}
+
 /// What is measured.
 pub(super) struct Study {
     pub(super) members: u16,
@@ -88,15 +101,15 @@ pub(super) struct Study {
 }
 
 /// What came of one number of tokens.
-pub(super) struct Point {
+pub(in crate::cli) struct Point {
     /// T.
     pub(super) tokens: u32,
     /// S*T, the paper's size of the membership metadata.
-    pub(super) metadata: u32,
+    pub(in crate::cli) metadata: u32,
     /// Mean efficiency of strategies 1, 2 and 3.
-    pub(super) efficiency: [f64; 3],
+    pub(in crate::cli) efficiency: [f64; 3],
     /// The paper's, if this is its cluster.
-    pub(super) paper: Option<[f64; 3]>,
+    pub(in crate::cli) paper: Option<[f64; 3]>,
 }
 
 impl Study {
