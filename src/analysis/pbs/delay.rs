@@ -4,6 +4,7 @@ use super::BadStudy;
 use super::math::{exp, ln, normal_quantile};
 use super::trial::{LANES, uniform};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// The greatest number of milliseconds, and the greatest rate.
@@ -82,6 +83,11 @@ impl Delay {
     /// what chooses the part of a mixture is no longer there to choose within it, which costs the
     /// rarest part of the named distributions 6 of them.
     pub(super) fn draw(&self, uniform: &[f64; LANES]) -> [f64; LANES] {
+        self.draw_from(&Numbers::new(*uniform))
+    }
+
+    fn draw_from(&self, numbers: &Numbers) -> [f64; LANES] {
+        let uniform = &numbers.uniform;
         match self {
             Delay::Constant(ms) => [*ms; LANES],
             Delay::Uniform(low, high) => each(uniform, |u| low + (high - low) * u),
@@ -92,14 +98,14 @@ impl Delay {
             }
             Delay::Exponential(rate) => {
                 let scale = -1.0 / rate;
-                each(uniform, |u| scale * ln(u))
+                each(numbers.logarithms(), |ln| scale * ln)
             }
             Delay::Pareto(scale, shape) => {
                 let power = -1.0 / shape;
-                each(uniform, |u| scale * exp(power * ln(u)))
+                each(numbers.logarithms(), |ln| scale * exp(power * ln))
             }
             Delay::Mixture(parts) => mixture(parts, uniform),
-            Delay::Shifted(by, of) => each(&of.draw(uniform), |ms| by + ms),
+            Delay::Shifted(by, of) => each(&of.draw_from(numbers), |ms| by + ms),
             Delay::Empirical(values) => {
                 let last = values.len() - 1;
                 each(uniform, |u| values[last.min((u * values.len() as f64) as usize)])
@@ -152,20 +158,46 @@ pub(super) fn each(lanes: &[f64; LANES], change: impl Fn(f64) -> f64) -> [f64; L
     lanes
 }
 
+/// Numbers in (0, 1], and their logarithms once anything is drawn by them: the parts of a mixture
+/// share them.
+struct Numbers {
+    uniform: [f64; LANES],
+    logarithms: OnceCell<[f64; LANES]>,
+}
+
+impl Numbers {
+    fn new(uniform: [f64; LANES]) -> Numbers {
+        Numbers { uniform, logarithms: OnceCell::new() }
+    }
+
+    fn logarithms(&self) -> &[f64; LANES] {
+        self.logarithms.get_or_init(|| each(&self.uniform, ln))
+    }
+}
+
 /// Draws from every part and keeps what belongs, which is cheaper than to branch.
 fn mixture(parts: &[(f64, Delay)], uniform: &[f64; LANES]) -> [f64; LANES] {
     let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
-    let mut drawn = [0.0; LANES];
-    let mut from = 0.0;
-    for (weight, part) in parts {
-        // Where another part applies, whatever is drawn here must only be harmless.
-        let (share, inverse) = (weight / total, total / weight);
-        let inner =
-            part.draw(&each(uniform, |u| ((u - from) * inverse).clamp(f64::EPSILON / 4.0, 1.0)));
+    let starts = parts.iter().scan(0.0, |end, (weight, _)| {
+        let from = *end;
+        *end += weight / total;
+        Some((from, total / weight))
+    });
+    // Of each lane, where its number lies within its part.
+    let mut within = *uniform;
+    for (from, inverse) in starts.clone() {
         for lane in 0..LANES {
-            drawn[lane] = if uniform[lane] > from { inner[lane] } else { drawn[lane] };
+            let u = ((uniform[lane] - from) * inverse).clamp(f64::EPSILON / 4.0, 1.0);
+            within[lane] = if uniform[lane] > from { u } else { within[lane] };
         }
-        from += share;
+    }
+    let within = Numbers::new(within);
+    let mut drawn = [0.0; LANES];
+    for ((from, _), (_, part)) in starts.zip(parts) {
+        let all = part.draw_from(&within);
+        for lane in 0..LANES {
+            drawn[lane] = if uniform[lane] > from { all[lane] } else { drawn[lane] };
+        }
     }
     drawn
 }
