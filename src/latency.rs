@@ -50,6 +50,53 @@ fn exponential(rates: &str) -> anyhow::Result<Legs> {
     Ok(Legs::of(Delay::Exponential(rate(w)?), Delay::Exponential(rate(ars)?))?)
 }
 
+/// How long messages take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Latency {
+    /// By name, as for `dynamo pbs`: each of the four legs of WARS has its own.
+    Legs(String),
+    /// Each leg by itself.
+    Each {
+        /// A write's way to a replica.
+        w: Spec,
+        /// Its acknowledgement's way back, and that of whatever is not named here.
+        a: Spec,
+        /// A read's way to a replica.
+        r: Spec,
+        /// Its answer's way back.
+        s: Spec,
+    },
+    /// All alike.
+    All(Spec),
+}
+
+impl Latency {
+    /// What the four legs of WARS take: W, A, R and S. Files of measured values are found from
+    /// `folder`.
+    ///
+    /// # Errors
+    /// In one sentence: an unknown name, a bad parameter, or a file that cannot be read.
+    pub fn legs(&self, folder: &Path) -> anyhow::Result<[Delay; 4]> {
+        match self {
+            Latency::Legs(name) => {
+                let Legs { w, a, r, s, .. } = match legs(name)? {
+                    legs if legs.has_remote() => bail!(
+                        "the latency {name:?} tells near replicas from far ones; give each link its own"
+                    ),
+                    legs => legs,
+                };
+                Ok([w, a, r, s])
+            }
+            Latency::Each { w, a, r, s } => {
+                let [w, a, r, s] = [w, a, r, s].map(|spec| spec.delay(folder));
+                Ok([w?, a?, r?, s?])
+            }
+            Latency::All(spec) => spec.delay(folder).map(|delay| [(); 4].map(|()| delay.clone())),
+        }
+    }
+}
+
 /// A file of delays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

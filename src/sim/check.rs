@@ -1,8 +1,7 @@
 //! Whether a setup can be simulated, and what the core makes of it.
 
-use super::setup::{Choice, Event, Latency, Mix, Property, Setup};
+use super::setup::{Choice, Event, Mix, Property, Setup};
 use super::setup::{MAX_CLIENTS, MAX_KEYS, MAX_MS, MAX_NODES, MAX_SKEW_MS};
-use crate::analysis::pbs::{Delay, Legs};
 use crate::latency;
 use crate::shell::scheme::Versioning;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -184,31 +183,6 @@ impl Mix {
     /// The weights, in order.
     pub(super) fn weights(&self) -> [f64; 5] {
         [self.get, self.put, self.update, self.blind, self.delete]
-    }
-}
-
-impl Latency {
-    /// What the four legs of WARS take.
-    ///
-    /// # Errors
-    /// An unknown name, a bad parameter, or a file that cannot be read.
-    pub(super) fn legs(&self, folder: &Path) -> Result<[Delay; 4]> {
-        match self {
-            Latency::Legs(name) => {
-                let Legs { w, a, r, s, .. } = match latency::legs(name)? {
-                    legs if legs.has_remote() => bail!(
-                        "the latency {name:?} tells near replicas from far ones; use links for that"
-                    ),
-                    legs => legs,
-                };
-                Ok([w, a, r, s])
-            }
-            Latency::Each { w, a, r, s } => {
-                let [w, a, r, s] = [w, a, r, s].map(|spec| spec.delay(folder));
-                Ok([w?, a?, r?, s?])
-            }
-            Latency::All(spec) => spec.delay(folder).map(|delay| [(); 4].map(|()| delay.clone())),
-        }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use super::disk::Disk;
 use super::judge::number_of;
-use super::network::{Leg, pick, uniform};
+use super::network::{pick, uniform};
 use super::queue::Time;
 use super::setup::{MAX_SKEW_MS, Setup};
 use super::world::{Happening, Packet, World};
 use crate::shell::counters::of_note;
 use crate::shell::delays::{Delays, Lengths};
 use crate::shell::gossip::{GossipClock, Pace};
+use crate::shell::leg::Leg;
 use crate::shell::timers::Timers;
 use dynamo_protocol::config::Config;
 use dynamo_protocol::door::{Ambient, Delay, Effect, Effects, Input, Note, Start, Timer};

@@ -3,8 +3,9 @@
 use super::queue::Time;
 use super::setup::Setup;
 use crate::analysis::pbs::Draws;
+use crate::latency::Latency;
+use crate::shell::leg::Leg;
 use anyhow::Result;
-use dynamo_protocol::message::Message;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The links between all nodes, and their present state.
@@ -55,7 +56,7 @@ struct Clog {
 impl Network {
     pub(super) fn new(setup: &Setup) -> Result<Network> {
         let network = &setup.network;
-        let class = |latency: &super::setup::Latency, loss| -> Result<Class> {
+        let class = |latency: &Latency, loss| -> Result<Class> {
             let legs = latency.legs(&setup.folder)?.map(Draws::new);
             Ok(Class { legs, loss })
         };
@@ -136,26 +137,6 @@ impl Network {
         self.duplicate = 0.0;
         self.usual.loss = 0.0;
         self.others.iter_mut().for_each(|(_, class)| class.loss = 0.0);
-    }
-}
-
-/// The legs of WARS. Whatever else is sent takes as long as an acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leg {
-    Write,
-    Acknowledgement,
-    Read,
-    Answer,
-}
-
-impl Leg {
-    pub(super) fn of(message: &Message) -> Leg {
-        match message {
-            Message::Replicate { .. } => Leg::Write,
-            Message::Read { .. } => Leg::Read,
-            Message::Copy { .. } => Leg::Answer,
-            _ => Leg::Acknowledgement,
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The file that says what is to be simulated.
 
 use super::load::Contact;
+pub use crate::latency::Latency;
 use crate::latency::Spec;
 use crate::shell::delays::Lengths;
 use crate::shell::scheme::Scheme;
@@ -119,27 +120,6 @@ pub struct Network {
     /// Links that are otherwise, by direction; the first that fits counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-}
-
-/// How long messages take.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Latency {
-    /// By name, as for `dynamo pbs`: each of the four legs of WARS has its own.
-    Legs(String),
-    /// Each leg by itself.
-    Each {
-        /// A write's way to a replica.
-        w: Spec,
-        /// Its acknowledgement's way back, and that of whatever is not named here.
-        a: Spec,
-        /// A read's way to a replica.
-        r: Spec,
-        /// Its answer's way back.
-        s: Spec,
-    },
-    /// All alike.
-    All(Spec),
 }
 
 /// Links from some nodes to some.
