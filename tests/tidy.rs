@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("src/protocol", &[]),
     ("src/wire", &["protocol"]),
     ("src/shell", &["protocol"]),
-    ("src/node", &["protocol", "wire", "shell"]),
+    ("src/node", &["protocol", "wire", "shell", "analysis", "latency"]),
     ("src/client", &["protocol", "wire"]),
     ("src/torture", &["protocol", "wire", "shell", "node", "client"]),
     ("models", &["protocol"]),

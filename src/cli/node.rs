@@ -42,7 +42,8 @@ Also known: listen, allow-remote, request-timeout-ms, straggler-timeout-ms, hand
 exchange-ms, reap-ms, flush-ms, gossip-ms, gossip, settle-ms; in [cluster] versioning, clock-limit,
 read-repair, strategy, partitions, tokens, quorum, handoff, anti-entropy, durability, reap; in
 [[nodes]] and [joiner] weight, zone; for
-tests, in [faults] loss, duplicate, reorder, reorder-ms, seed, until-ms.
+tests, in [faults] loss, duplicate, reorder, reorder-ms, seed, until-ms, and latency: what messages
+to other members take more, as in the files of `dynamo simulate`.
 Without --bootstrap an empty data folder is a lost disk: the node takes writes at once, and counts
 for reads once it has merged what the others hold.
 Ctrl-C ends it; what it has counted is printed last. DYNAMO_LOG=debug tells more."#)]

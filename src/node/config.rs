@@ -416,6 +416,28 @@ address = "127.0.0.1:7401"
             ("w = 2", "w = 2\n[faults]\nloss = 0.5\nreorder = 1.0", "fine"),
             ("w = 2", "w = 2\n[faults]\nloss = 1.5", "loss is 1.5; use 0 to 1"),
             ("w = 2", "w = 2\n[faults]\nreorder-ms = 9999", "reorder-ms is 9999"),
+            ("w = 2", "w = 2\n[faults]\nlatency = \"exponential:0.1:1\"", "fine"),
+            ("w = 2", "w = 2\n[faults]\nlatency = { uniform = { low = 1, high = 2 } }", "fine"),
+            (
+                "w = 2",
+                "w = 2\n[faults]\nlatency = \"lnkd\"",
+                "in [faults] the distribution \"lnkd\" is unknown",
+            ),
+            (
+                "w = 2",
+                "w = 2\n[faults]\nlatency = \"wan\"",
+                "in [faults] the latency \"wan\" tells",
+            ),
+            (
+                "w = 2",
+                "w = 2\n[faults]\nlatency = { constant = -1 }",
+                "in [faults] a constant delay is -1",
+            ),
+            (
+                "w = 2",
+                "w = 2\n[faults]\nlatency = { empirical = \"none\" }",
+                "in [faults] cannot read none",
+            ),
             ("w = 2", "", "missing field `w`"),
             ("data", "gossip = \"fixed\"\ngossip-ms = 100\nsettle-ms = 5\ndata", "fine"),
             ("data", "gossip-ms = 0\ndata", "gossip-ms is 0"),
@@ -429,6 +451,15 @@ address = "127.0.0.1:7401"
             let said = said(from, to);
             assert!(said.contains(expected), "{to:?}: {said}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let faults = "[faults]\nloss = 0.5\nuntil-ms = 9\nlatency = { mixture = [
+            { weight = 1, of = { constant = 2 } }, { weight = 2, of = { exponential = { rate = 1 } } }] }";
+        let config: NodeConfig = toml::from_str(&format!("{GOOD}{faults}")).unwrap();
+        assert!(config.faults.as_ref().is_some_and(|faults| faults.latency.is_some()));
+        assert_eq!(toml::from_str(&toml::to_string(&config).unwrap()), Ok(config));
     }
 
     #[test]

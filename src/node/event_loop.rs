@@ -132,7 +132,8 @@ impl Server {
         tracing::info!("{} listens on {listen}, data in {}", config.name(), config.data.display());
         if let Some(faults) = &config.faults {
             tracing::warn!("{} makes faults on purpose: {faults:?}", config.name());
-            socket.suffer(Faults::new(faults.clone(), node.id(), now));
+            let faults = Faults::new(faults.clone(), node.id(), now);
+            socket.suffer(faults.map_err(NodeError::Config)?)?;
         }
         let mut server = Server {
             me: config.me().map_err(NodeError::Config)?.member(node.id()),

@@ -12,9 +12,10 @@
 //! | [`config`] | the configuration file |
 //! | [`local`] | a cluster on one machine |
 //! | `addresses`, `commands`, `names` | whom to believe, what operators tell, and what people call a node |
-//! | [`faults`] | faults on purpose, for tests |
+//! | [`faults`], `carrier` | faults on purpose, for tests, and messages that take their time |
 
 mod addresses;
+mod carrier;
 mod commands;
 pub mod config;
 pub mod disk;

@@ -2,13 +2,16 @@
 
 use super::NodeError;
 use super::addresses::AddressBook;
+use super::carrier::Carrier;
 use super::faults::Faults;
 use crate::shell::counters::Counters;
+use crate::shell::leg::Leg;
 use crate::wire::codec::{self, Frame, Header, MAX_DATAGRAM_BYTES, Refused};
 use crate::wire::fragments::{Fragments, Limits};
 use mio::net::UdpSocket;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// How long an incomplete frame waits for its missing pieces.
@@ -41,7 +44,10 @@ pub(super) struct NodeSocket {
     next_message: u64,
     buffer: [u8; MAX_DATAGRAM_BYTES + 1],
     faults: Option<Faults>,
-    outbox: Vec<(SocketAddr, Vec<u8>)>,
+    /// Takes what is not to arrive at once.
+    carrier: Option<Carrier>,
+    /// Where to, how much later than at once, and what.
+    outbox: Vec<(SocketAddr, Duration, Vec<u8>)>,
 }
 
 /// What a read of the socket gave.
@@ -65,6 +71,7 @@ impl NodeSocket {
             next_message: rand::random(),
             buffer: [0; MAX_DATAGRAM_BYTES + 1],
             faults: None,
+            carrier: None,
             outbox: Vec::new(),
         }
     }
@@ -128,9 +135,17 @@ impl NodeSocket {
         Some((datagram.len(), from))
     }
 
-    /// Lets faults strike what comes in from now on.
-    pub(super) fn suffer(&mut self, faults: Faults) {
+    /// Lets faults strike from now on.
+    ///
+    /// # Errors
+    /// If the socket cannot be shared with whoever sends later.
+    pub(super) fn suffer(&mut self, faults: Faults) -> Result<(), NodeError> {
+        if faults.have_latency() {
+            let shared = self.socket.as_fd().try_clone_to_owned().map_err(NodeError::Socket)?;
+            self.carrier = Some(Carrier::new(shared.into()));
+        }
         self.faults = Some(faults);
+        Ok(())
     }
 
     /// Whether faults can strike.
@@ -163,9 +178,13 @@ impl NodeSocket {
 
     /// Puts a frame where [`NodeSocket::flush`] finds it.
     pub(super) fn queue(&mut self, to: SocketAddr, frame: &Frame, counters: &mut Counters) {
+        let Some(latency) = self.latency(to, frame) else { return counters.count("faults-lost") };
+        if !latency.is_zero() {
+            counters.count("faults-delayed");
+        }
         self.next_message = self.next_message.wrapping_add(1);
         match codec::encode(frame, self.next_message) {
-            Ok(datagrams) => self.outbox.extend(datagrams.into_iter().map(|d| (to, d))),
+            Ok(datagrams) => self.outbox.extend(datagrams.into_iter().map(|d| (to, latency, d))),
             Err(why) => {
                 counters.count("unsendable");
                 tracing::warn!(%to, "a message is not sent: {why}");
@@ -173,9 +192,27 @@ impl NodeSocket {
         }
     }
 
-    /// Sends what is queued. What the kernel does not take is lost, as any datagram may be.
+    /// How much longer than at once a frame is to take; `None` if it is not to come.
+    fn latency(&mut self, to: SocketAddr, frame: &Frame) -> Option<Duration> {
+        let faults = self.faults.as_mut().filter(|_| self.book.is_trusted(to));
+        let Some(faults) = faults else { return Some(Duration::ZERO) };
+        let leg = match frame {
+            Frame::Peer { message, .. } => Leg::of(message),
+            _ => Leg::Acknowledgement,
+        };
+        faults.latency(leg, Instant::now())
+    }
+
+    /// Sends what is queued, now or when its latency is over. What the kernel does not take is lost,
+    /// as any datagram may be.
     pub(super) fn flush(&mut self, counters: &mut Counters) {
-        for (to, datagram) in self.outbox.drain(..) {
+        let now = Instant::now();
+        for (to, latency, datagram) in self.outbox.drain(..) {
+            if let Some(carrier) = self.carrier.as_ref().filter(|_| !latency.is_zero()) {
+                carrier.take(now + latency, to, datagram);
+                counters.count("sent");
+                continue;
+            }
             match self.socket.send_to(&datagram, to) {
                 Ok(_) => counters.count("sent"),
                 Err(error) => {

@@ -40,7 +40,8 @@ impl Options {
     /// doubled, a tenth held back.
     pub fn new(binary: PathBuf, folder: PathBuf, seed: u64) -> Options {
         let (loss, duplicate, reorder) = (0.1, 0.1, 0.1);
-        let faults = FaultConfig { loss, duplicate, reorder, reorder_ms: 20, seed, until_ms: None };
+        let others = FaultConfig::default();
+        let faults = FaultConfig { loss, duplicate, reorder, reorder_ms: 20, seed, ..others };
         Options {
             binary,
             folder,
