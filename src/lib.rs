@@ -7,6 +7,8 @@ pub mod client;
 #[cfg(feature = "pbs")]
 pub mod latency;
 #[cfg(feature = "node")]
+pub mod measure;
+#[cfg(feature = "node")]
 pub mod node;
 #[cfg(feature = "check")]
 pub mod report;

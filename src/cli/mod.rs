@@ -20,6 +20,8 @@ mod explore;
 mod get;
 #[cfg(feature = "check")]
 mod kept;
+#[cfg(feature = "node")]
+mod measure;
 #[cfg(feature = "museum")]
 mod museum;
 #[cfg(feature = "node")]
@@ -95,6 +97,9 @@ enum Verb {
     /// Kill and confuse a real cluster under load, then look for what it has lost
     #[cfg(feature = "node")]
     Torture(torture::TortureArgs),
+    /// Measure how stale reads are on real nodes with delays put in, next to what PBS says
+    #[cfg(feature = "node")]
+    Measure(measure::MeasureArgs),
     /// Tell what configurations promise, and all that is enough to break it
     #[cfg(feature = "check")]
     Theorems(theorems::TheoremsArgs),
@@ -144,6 +149,8 @@ impl Cli {
             Verb::Admin(args) => admin::run(args),
             #[cfg(feature = "node")]
             Verb::Torture(args) => torture::run(args),
+            #[cfg(feature = "node")]
+            Verb::Measure(args) => measure::run(args),
             #[cfg(feature = "check")]
             Verb::Theorems(args) => theorems::run(args),
             #[cfg(feature = "museum")]

@@ -149,7 +149,7 @@ pub(crate) fn run(args: PbsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn title(name: &str, quorum: Quorum) -> String {
+pub(super) fn title(name: &str, quorum: Quorum) -> String {
     format!("{name}, N={} R={} W={}", quorum.n(), quorum.r(), quorum.w())
 }
 
@@ -228,7 +228,7 @@ fn interval_of(quantile: &Quantile) -> String {
 }
 
 /// A probability; 1 and 0 stand for nothing else.
-fn share(p: f64) -> String {
+pub(super) fn share(p: f64) -> String {
     match format!("{p:.6}").as_str() {
         "1.000000" if p < 1.0 => "> 0.999999".into(),
         "0.000000" if p > 0.0 => "< 0.000001".into(),

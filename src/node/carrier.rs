@@ -1,11 +1,12 @@
 //! What takes its time on the way to other members: a thread sends each datagram when it is due.
 //!
 //! The event loop would be late, as `epoll` sleeps whole milliseconds. A thread that waits for the
-//! next datagram or for a new one sleeps as exactly as the kernel can, tens of microseconds, and
+//! next datagram or for a new one sleeps as exactly as the kernel can, to tens of microseconds, and
 //! those that receive need not know. What is on its way when the node ends is lost.
 
 use super::faults::Held;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Instant;
 
@@ -27,7 +28,18 @@ impl Carrier {
     }
 }
 
+/// Lets the kernel wake this thread when it is time. Usually it may be 50 us late, to wake several
+/// at once. Where there is no such file, the thread stays as late as it is.
+pub(crate) fn be_punctual() {
+    if let Ok(me) = std::fs::read_link("/proc/thread-self")
+        && let Some(thread) = me.file_name()
+    {
+        let _ = std::fs::write(Path::new("/proc").join(thread).join("timerslack_ns"), "1");
+    }
+}
+
 fn carry(inbox: &Receiver<(Instant, SocketAddr, Vec<u8>)>, socket: &UdpSocket) {
+    be_punctual();
     let mut held = Held::default();
     let send = |(to, datagram): (SocketAddr, Vec<u8>)| {
         if let Err(error) = socket.send_to(&datagram, to) {

@@ -4,7 +4,7 @@
 //! Off unless the configuration has a table `[faults]`. The first three strike every datagram, be it
 //! a member's or a client's, right after it was received and before anything looks at it, so that
 //! whatever is above must live with them. Latency is drawn for each message as it is sent, whatever
-//! it is cut into, and for members' only; see [`super::carrier`].
+//! it is cut into, and for members' only; see `carrier.rs`.
 
 use crate::analysis::pbs::{Delay, Draws, stream};
 use crate::latency::Latency;

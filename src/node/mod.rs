@@ -15,7 +15,7 @@
 //! | [`faults`], `carrier` | faults on purpose, for tests, and messages that take their time |
 
 mod addresses;
-mod carrier;
+pub(crate) mod carrier;
 mod commands;
 pub mod config;
 pub mod disk;
