@@ -57,18 +57,23 @@ pub enum Latency {
     /// By name, as for `dynamo pbs`: each of the four legs of WARS has its own.
     Legs(String),
     /// Each leg by itself.
-    Each {
-        /// A write's way to a replica.
-        w: Spec,
-        /// Its acknowledgement's way back, and that of whatever is not named here.
-        a: Spec,
-        /// A read's way to a replica.
-        r: Spec,
-        /// Its answer's way back.
-        s: Spec,
-    },
+    Each(EachLeg),
     /// All alike.
     All(Spec),
+}
+
+/// What each leg of WARS takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EachLeg {
+    /// A write's way to a replica.
+    pub w: Spec,
+    /// Its acknowledgement's way back, and that of whatever is not named here.
+    pub a: Spec,
+    /// A read's way to a replica.
+    pub r: Spec,
+    /// Its answer's way back.
+    pub s: Spec,
 }
 
 impl Latency {
@@ -82,13 +87,14 @@ impl Latency {
             Latency::Legs(name) => {
                 let Legs { w, a, r, s, .. } = match legs(name)? {
                     legs if legs.has_remote() => bail!(
-                        "the latency {name:?} tells near replicas from far ones; give each link its own"
+                        "the latency {name:?} tells near replicas from far ones, which only `dynamo pbs` \
+                         does; in a simulation, links may have latencies of their own"
                     ),
                     legs => legs,
                 };
                 Ok([w, a, r, s])
             }
-            Latency::Each { w, a, r, s } => {
+            Latency::Each(EachLeg { w, a, r, s }) => {
                 let [w, a, r, s] = [w, a, r, s].map(|spec| spec.delay(folder));
                 Ok([w?, a?, r?, s?])
             }

@@ -34,11 +34,13 @@ messages to each other take longer by the delays that are named. Clients put key
 by one owner; t ms after hearing of the acknowledgement they get them by an owner that is chosen
 anew. Beside the share of gets that return what was put is what `dynamo pbs --local` says.
 No read repair, no anti-entropy, no failures; writes are buffered, so that no disk adds to delays.
+A message that would take more than 2 s is lost, and a request that takes more than 1 s fails; the
+shares are of those that do not.
 What t truly was stands beside it: what the clients waited, and what a ping took there and back, as
-an acknowledgement does one way and a get the other. All is gone in the end. Exit codes: 0 done, 1 the nodes fail, 2 Ctrl-C came first (what is known by then is
-told), 64 bad usage or input.")]
+an acknowledgement does one way and a get the other. All is gone in the end. Exit codes: 0 done, 1
+the nodes fail, 2 Ctrl-C came first (what is known by then is told), 64 bad usage or input.")]
 pub(crate) struct MeasureArgs {
-    /// Delays, as for `dynamo pbs`
+    /// Delays, as for `dynamo pbs`, but for wan
     #[arg(long, value_name = "NAME")]
     distribution: String,
     /// Replicas of a key, and nodes
@@ -80,6 +82,7 @@ pub(crate) fn run(args: MeasureArgs) -> anyhow::Result<ExitCode> {
     let options = Options { n, r, w, latency, times: args.t.clone(), puts, clients };
     options.check()?;
     let Some(expected) = study.run(cores(), &|_| !is_interrupted()) else {
+        eprintln!("interrupted: nothing is told");
         return Ok(2.into());
     };
     let progress = ProgressBar::new(puts);

@@ -3,7 +3,7 @@
 mod plot;
 pub(super) mod table;
 
-#[cfg(feature = "check")]
+#[cfg(all(feature = "museum", feature = "sim"))]
 pub(super) use plot::curve;
 
 use super::{columns, cores, heed_interruptions, is_interrupted, say};

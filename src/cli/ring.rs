@@ -3,7 +3,7 @@
 mod balance;
 mod plot;
 
-#[cfg(all(feature = "check", feature = "sim"))]
+#[cfg(all(feature = "museum", feature = "sim"))]
 pub(super) use balance::figure_8;
 
 use anyhow::{Context as _, bail};

@@ -70,7 +70,7 @@ pub struct Report {
     /// From asking a node whether it is there to hearing that it is: what requests and answers
     /// take by themselves.
     pub ping: Histogram,
-    /// Puts and gets that were not answered for.
+    /// Puts, gets and pings that were not answered for.
     pub failed: u64,
     /// Whether it was ended early.
     pub interrupted: bool,
@@ -117,18 +117,20 @@ pub fn run(options: &Options, goes_on: &(dyn Fn(u64) -> bool + Sync)) -> Result<
     let (begun, interrupted) = (AtomicU64::new(0), AtomicBool::new(false));
     let next = || {
         let put = begun.fetch_add(1, Ordering::Relaxed);
-        if !goes_on(put) {
+        let is_left = put < options.puts;
+        if is_left && !goes_on(put) {
             interrupted.store(true, Ordering::Relaxed);
         }
-        (put < options.puts && !interrupted.load(Ordering::Relaxed)).then_some(put)
+        (is_left && !interrupted.load(Ordering::Relaxed)).then_some(put)
     };
     let mut whole = Report::empty(options);
+    let workers = (0..options.clients).map(|_| Worker::new(nodes.addresses(), options));
+    let workers = workers.collect::<Result<Vec<Worker>>>()?;
     thread::scope(|scope| -> Result<()> {
-        let addresses = nodes.addresses();
-        let work = || Worker::new(addresses, options).map(|worker| worker.run(&next));
-        let clients: Vec<_> = (0..options.clients).map(|_| scope.spawn(work)).collect();
-        for client in clients {
-            whole.add(&client.join().map_err(|_| anyhow!("a client has panicked"))??);
+        let next = &next;
+        let clients = workers.into_iter().map(|worker| scope.spawn(move || worker.run(next)));
+        for client in clients.collect::<Vec<_>>() {
+            whole.add(&client.join().map_err(|_| anyhow!("a client has panicked"))?);
         }
         Ok(())
     })?;

@@ -5,7 +5,7 @@ use super::load::Deed;
 use super::queue::Time;
 use super::world::{Happening, World};
 use crate::analysis::history::{Begun, Write};
-use dynamo_protocol::ids::{ClientId, RequestId, Value};
+use dynamo_protocol::ids::{ClientId, NodeId, RequestId, Value};
 use dynamo_protocol::message::{Answer, Operation, Replicas, Request};
 use dynamo_protocol::versions::Context;
 use std::collections::BTreeMap;
@@ -195,11 +195,11 @@ impl World<'_> {
         }
     }
 
-    /// Counts the copies that had what was put, of those that the get of a probe rests on.
+    /// Counts the owners' copies that had what was put, of those that the get of a probe rests on.
     fn count_copies(&mut self, waiting: &Waiting, replicas: &Replicas) {
         if let Deed::Probe(_) = waiting.deed {
-            let all = replicas.primaries.iter().chain(&replicas.fallbacks);
-            let fresh = all.filter(|node| self.fresh.contains(&(waiting.id, **node))).count();
+            let is_fresh = |node: &&NodeId| self.fresh.get(&(waiting.id, **node)) == Some(&true);
+            let fresh = replicas.primaries.iter().filter(is_fresh).count();
             self.outcome.fresh_copies.record(fresh);
         }
     }

@@ -122,7 +122,7 @@ fn pair(nodes: u32, random: &mut Xoshiro256PlusPlus) -> [u32; 2] {
 
 impl Event {
     /// Nothing yet, from `at_ms` on for `for_ms`.
-    fn at(at_ms: f64, for_ms: f64) -> Event {
+    pub fn at(at_ms: f64, for_ms: f64) -> Event {
         let (crash, erase, clog, slow) = (None, None, None, None);
         let (mute, deafen, split) = (None, None, None);
         Event { at_ms, for_ms, crash, erase, mute, deafen, split, clog, slow }

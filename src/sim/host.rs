@@ -230,9 +230,7 @@ impl World<'_> {
         };
         // Nobody else writes the key of a probe.
         let host = &self.hosts[node as usize].node;
-        if host.store().object(key).is_some() {
-            self.fresh.insert((id, host.id()));
-        }
+        self.fresh.entry((id, host.id())).or_insert(host.store().object(key).is_some());
     }
 
     /// Shows the judge what has changed on a disk.

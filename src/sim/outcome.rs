@@ -28,7 +28,7 @@ pub struct Outcome {
     pub put_ms: Histogram,
     /// How many siblings gets have found.
     pub siblings: Tally,
-    /// Of the R copies that the get of a probe rests on, how many had what was put.
+    /// Of the owners' copies that the get of a probe rests on, how many had what was put.
     #[serde(default)]
     pub fresh_copies: Tally,
     /// Gets by the time since the key was last acknowledged, see [`Staleness`].

@@ -19,7 +19,7 @@ use dynamo_protocol::membership::View;
 use dynamo_protocol::message::{Answer, Message, Request};
 use dynamo_protocol::versions::Versioning;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How often it is looked whether all agree, once all is mended, in milliseconds.
@@ -61,8 +61,8 @@ pub(super) struct World<'a> {
     pub(super) hints: BTreeSet<(u32, u32, NodeId)>,
     /// When each key was acknowledged last.
     pub(super) acknowledged: Vec<Option<Time>>,
-    /// Whose copies of a key have what a probe has put, as they are read.
-    pub(super) fresh: BTreeSet<(RequestId, NodeId)>,
+    /// Whether a node had what a probe has put as its copy was read first, by the get's name.
+    pub(super) fresh: BTreeMap<(RequestId, NodeId), bool>,
     pub(super) asked: u64,
     /// After how many the clients end.
     pub(super) requests: Option<u64>,
@@ -169,7 +169,7 @@ impl<'a> World<'a> {
             processing: processing.clone(),
             hints: BTreeSet::new(),
             acknowledged: vec![None; asks.keys as usize],
-            fresh: BTreeSet::new(),
+            fresh: BTreeMap::new(),
             asked: 0,
             // Each probe has a key of its own.
             requests: match asks.probes_ms.is_empty() {

@@ -75,7 +75,7 @@ impl Histogram {
         sum / self.count().max(1) as f64
     }
 
-    /// The smallest value, in milliseconds, that a share `q` in (0, 1) of all does not exceed,
+    /// The smallest value, in milliseconds, that a share `q` in (0, 1] of all does not exceed,
     /// within [`RELATIVE_ERROR`]; between the order statistics that enclose the true quantile with
     /// the usual confidence, widened to the ends of their bins.
     ///

@@ -81,7 +81,7 @@ pub(super) fn run(args: &RingArgs) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// Whatever the plotting library finds wrong.
-#[cfg(all(feature = "check", feature = "sim"))]
+#[cfg(all(feature = "museum", feature = "sim"))]
 pub(in crate::cli) fn figure_8(rings: u32) -> anyhow::Result<(Vec<Point>, String)> {
     let partitions = super::DEFAULT_PARTITIONS;
     let study = Study { members: PAPER_MEMBERS, n: PAPER_N, partitions, rings, seed: 0 };

@@ -4,7 +4,7 @@ use super::Figure;
 use super::chart::Chart;
 use super::lab::{Lab, cluster, density};
 use dynamo::analysis::pbs::Histogram;
-use dynamo::latency::Spec;
+use dynamo::latency::{EachLeg, Spec};
 use dynamo::report::{Part, Sheet};
 use dynamo::sim::{Choice, Contact, Latency, Mix, Setup};
 
@@ -37,7 +37,7 @@ fn setup(choice: Choice) -> Setup {
     let mut setup = cluster("key-value store", 5, (3, 2, 2), way());
     (setup.cluster.strategy, setup.cluster.tokens) = (1, 2);
     let to_disk = Spec::Shifted { by: 1.9, of: way().into() };
-    setup.network.latency = Latency::Each { w: to_disk, a: way(), r: way(), s: way() };
+    setup.network.latency = Latency::Each(EachLeg { w: to_disk, a: way(), r: way(), s: way() });
     setup.load.contact = Contact::First;
     setup.load.clients = 1;
     setup.load.requests = Some(2_000);
@@ -69,20 +69,19 @@ pub(super) fn figures(lab: &Lab) -> anyhow::Result<Vec<Figure>> {
              a router that knows the ring; any of 100 keys alike, or five of them in nine of ten \
              operations. Milliseconds, and operations a second."
                 .into(),
-            "Assumed: a message takes 2.32 ms and an exponential time with a mean of 0.91 ms, so that \
-             the mean of gets fits; to write a copy to disk takes 1.9 ms, so that the mean of puts \
-             does. All else follows."
+            "Chosen, so that the means fit: a message takes 2.32 ms and an exponential time with a mean \
+             of 0.91 ms, and to write a copy to disk takes 1.9 ms."
                 .into(),
         ],
         sheet,
         plots: charts(&runs)?,
         after: vec![
-            "Mean, median and throughput fit because two numbers were chosen so; that one closed-loop \
+            "Means, medians and throughput fit because three numbers were chosen so; that one closed-loop \
              client makes 1/mean operations a second is arithmetic, in the document too."
                 .into(),
             "Published: the 99th percentile lies near the mean. Ours: the same, for four messages \
-             follow one another and their delays even out; no test of one client in a quiet network \
-             can show more."
+             follow one another and their delays even out. One client in a quiet network has little \
+             else that could make a tail."
                 .into(),
             "Published: hotspots change nothing, \"effective load balancing\". Ours: the same, but it \
              says nothing about balance: with one request under way at a time no node is ever busy."

@@ -9,6 +9,7 @@ mod lab;
 mod pbs;
 
 use super::write;
+use crate::cli::is_interrupted;
 use anyhow::Context as _;
 use dynamo::report::{Page, Part};
 use lab::Lab;
@@ -24,7 +25,8 @@ const ABOUT: [&str; 3] = [
     "Documents: \"Dynamo Simulator\" (Chahal and Arora, New York University), \"Dynamo, final \
      report\" (Sun and Tu, University of Wisconsin-Madison, 2023), \"Distributed Key-Value Store\" \
      (Das and Deshmukh), Dynamo (DeCandia and others, SOSP 2007), PBS (Bailis and others, PVLDB 5(8), \
-     2012, and CACM 57(8), 2014).",
+     2012, and CACM 57(8), 2014). What is told of a program beside its document is read from the \
+     sources that its authors have published.",
     "No absolute time of another machine can be reproduced without that machine. Where a document \
      does not say what its network or its program costs, we state what we assume, and compare \
      shapes, orders and ratios.",
@@ -53,12 +55,16 @@ fn figures(lab: &Lab) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Measures all figures, and writes them into the folder: one page, the same as Markdown, and each
-/// plot as a file.
+/// plot as a file; nothing after Ctrl-C.
 ///
 /// # Errors
-/// Ctrl-C; a file that cannot be written.
+/// A simulation in which what must hold does not; a file that cannot be written.
 pub(super) fn run(folder: &Path, made: impl FnOnce() -> String) -> anyhow::Result<()> {
-    put_down(figures(&Lab::whole())?, folder, made())
+    let figures = match figures(&Lab::whole()) {
+        Err(_) if is_interrupted() => return Ok(()),
+        figures => figures?,
+    };
+    put_down(figures, folder, made())
 }
 
 fn put_down(figures: Vec<Figure>, folder: &Path, made: String) -> anyhow::Result<()> {
