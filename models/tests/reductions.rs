@@ -5,9 +5,10 @@ use dynamo_models::explore::{
     Agreement, Exploration, Limits, Marks, Space, Stopped, explore_frontier,
 };
 use dynamo_models::scenario::{Faults, Property, Scenario};
-use dynamo_models::theorems::{Configuration, required};
+use dynamo_models::theorems::{Configuration, Gets, required};
 use dynamo_models::world::{Action, ClusterModel, Spent, State, Violated};
 use std::collections::BTreeSet;
+use std::num::NonZero;
 
 /// Worlds with more states are not explored whole.
 const MOST_STATES: u64 = 30_000;
@@ -126,6 +127,25 @@ fn no_verdict_of_the_suite_depends_on_the_reduction() {
     println!("refused: {refused}");
     // Changes of the layout, several puts, anti-entropy, other versions.
     assert!(compared.worlds > 5 && refused > 50);
+}
+
+#[test]
+fn what_is_left_out_depends_on_no_thread() {
+    let one = required().find(|one| one.to_string() == "322-strict-off").expect("a row");
+    for world in one.worlds(1, Gets::Two) {
+        let counts: BTreeSet<u64> = (1..=4)
+            .map(|threads| {
+                let model = ClusterModel::new(&world).expect("a cluster").with_history().reduced();
+                assert!(model.is_reduced());
+                let asked: Vec<Property> = model.asked().collect();
+                let limits = Limits { threads: NonZero::new(threads), ..Limits::default() };
+                let found = explore_frontier(&model, &asked, limits, &mut |_| true);
+                assert_eq!(found.stopped, None);
+                found.progress.unique
+            })
+            .collect();
+        assert_eq!(counts.len(), 1, "{}: {counts:?}", world.title);
+    }
 }
 
 /// Takes whatever arrives at once, as if all deliveries commuted.

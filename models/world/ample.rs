@@ -137,8 +137,9 @@ impl ClusterModel {
         let (node, event) = self.deliver(state, envelope.clone());
         let host = state.host(node);
         let handled = self.handled(host, &event)?;
-        let untouched = handled.host.disk().untouched_since(host.disk());
-        untouched.then_some(handled)
+        // By value: what the other thread of a race has written is as good as what this one has,
+        // though not in the same place. Else the states left out would depend on who was first.
+        (handled.host.disk() == host.disk()).then_some(handled)
     }
 
     /// Whether a page makes its receiver's copy count, or the receiver whole.
@@ -173,7 +174,7 @@ impl ClusterModel {
     fn ends_in_silence(&self, state: &State, node: NodeId, timer: Timer) -> bool {
         let host = state.host(node);
         let handled = self.handled(host, &Event::Timer(timer));
-        handled.is_some_and(|handled| handled.host.disk().untouched_since(host.disk()))
+        handled.is_some_and(|handled| handled.host.disk() == host.disk())
     }
 
     /// Whether every owner has the object, or is sure to be sent it.
