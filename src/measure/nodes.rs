@@ -8,7 +8,7 @@ use crate::node::{NodeError, Server, Stopper};
 use crate::shell::counters::Counters;
 use crate::shell::scheme::{Durability, Quorum, ReadRepair, Scheme, Switch};
 use anyhow::{Context, Result, anyhow};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
@@ -90,15 +90,10 @@ fn configs(options: &Options, folder: &Path) -> Result<Vec<NodeConfig>> {
         ..Scheme::with_quorums(n, r, w)
     };
     let plan = Plan { nodes: n.into(), cluster, ..Plan::default() };
-    let mut configs = plan.configs(folder)?;
-    let free = || UdpSocket::bind("127.0.0.1:0").context("cannot find free ports");
-    let sockets: Vec<_> = configs.iter().map(|_| free()).collect::<Result<_>>()?;
+    let (mut configs, _) = plan.on_free_ports(folder)?;
     let latency = Some(options.latency.clone());
     let faults = FaultConfig { latency, seed: rand::random(), ..FaultConfig::default() };
     for config in &mut configs {
-        for (member, socket) in config.nodes.iter_mut().zip(&sockets) {
-            member.address = socket.local_addr()?;
-        }
         config.faults = Some(faults.clone());
         // A node that waits for its disk is late with all else.
         config.flush_ms = MAX_TIMEOUT_MS;

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use dynamo_protocol::store::{RecordKey, Store};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ impl Plan {
                 let plan = toml::from_str(&text);
                 plan.map(Some).with_context(|| format!("{} is damaged", file.display()))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }
     }
@@ -77,6 +77,25 @@ impl Plan {
         let address = |i| port(i).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let all: Option<_> = (0..self.nodes).map(address).collect();
         all.with_context(|| format!("there are no {} ports from {} on", self.nodes, self.port))
+    }
+
+    /// The configuration of each node, all on ports that are free now, and the sockets that keep
+    /// them so until they are let go. Between letting go of one and using it somebody else may take
+    /// it.
+    ///
+    /// # Errors
+    /// One sentence about what does not fit together, or that no ports are free.
+    pub fn on_free_ports(&self, folder: &Path) -> Result<(Vec<NodeConfig>, Vec<UdpSocket>)> {
+        let mut configs = self.configs(folder)?;
+        let sockets: io::Result<Vec<_>> =
+            configs.iter().map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+        let sockets = sockets.context("cannot find free ports")?;
+        for config in &mut configs {
+            for (member, socket) in config.nodes.iter_mut().zip(&sockets) {
+                member.address = socket.local_addr()?;
+            }
+        }
+        Ok((configs, sockets))
     }
 
     /// The configuration of each node, with its data below `folder`.

@@ -206,10 +206,9 @@ impl NodeSocket {
     /// Sends what is queued, now or when its latency is over. What the kernel does not take is lost,
     /// as any datagram may be.
     pub(super) fn flush(&mut self, counters: &mut Counters) {
-        let now = Instant::now();
         for (to, latency, datagram) in self.outbox.drain(..) {
             if let Some(carrier) = self.carrier.as_ref().filter(|_| !latency.is_zero()) {
-                carrier.take(now + latency, to, datagram);
+                carrier.take(Instant::now() + latency, to, datagram);
                 counters.count("sent");
                 continue;
             }

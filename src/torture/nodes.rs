@@ -78,16 +78,8 @@ impl Nodes {
         let (nodes, cluster) = (options.nodes, options.cluster.clone());
         let request_timeout_ms = REQUEST_TIMEOUT_MS;
         let plan = Plan { nodes, request_timeout_ms, cluster, ..Plan::default() };
-        let mut configs = plan.configs(&options.folder)?;
-        let kept: std::io::Result<Vec<_>> =
-            configs.iter().map(|_| UdpSocket::bind("127.0.0.1:0")).collect();
-        let kept = kept.context("cannot find free ports")?;
-        let addresses: std::io::Result<Vec<_>> = kept.iter().map(UdpSocket::local_addr).collect();
-        let addresses = addresses?;
-        for config in &mut configs {
-            config.faults = Some(options.faults.clone());
-            config.nodes.iter_mut().zip(&addresses).for_each(|(node, at)| node.address = *at);
-        }
+        let (mut configs, kept) = plan.on_free_ports(&options.folder)?;
+        configs.iter_mut().for_each(|config| config.faults = Some(options.faults.clone()));
         let mut all = Nodes {
             binary: options.binary.clone(),
             folder: options.folder.clone(),

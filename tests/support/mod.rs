@@ -49,14 +49,7 @@ impl Cluster {
     fn try_start(nodes: u16, scheme: Scheme) -> Option<Cluster> {
         let folder = tempfile::tempdir().unwrap();
         let plan = Plan { nodes, cluster: scheme, ..Plan::default() };
-        let mut configs = plan.configs(folder.path()).unwrap();
-        let sockets: Vec<_> = (0..nodes).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-        for config in &mut configs {
-            for (member, socket) in config.nodes.iter_mut().zip(&sockets) {
-                member.address = socket.local_addr().unwrap();
-            }
-        }
-        drop(sockets);
+        let (configs, _) = plan.on_free_ports(folder.path()).unwrap();
         let mut cluster = Cluster { folder, processes: Vec::new(), configs };
         for node in 0..usize::from(nodes) {
             cluster.write_config(&cluster.configs[node]);

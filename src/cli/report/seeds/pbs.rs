@@ -5,6 +5,7 @@ use super::chart::Chart;
 use super::lab::Lab;
 use crate::cli::pbs::{curve, ms, table};
 use dynamo::analysis::pbs::{Delay, Legs, Outcome, Quorum};
+use dynamo::latency::legs;
 use dynamo::report::{Part, Sheet};
 
 /// The named distributions of the figures.
@@ -20,10 +21,6 @@ pub(super) fn figures(lab: &Lab) -> anyhow::Result<Vec<Figure>> {
         by_replicas(lab)?,
         quantiles(lab)?,
     ])
-}
-
-fn legs(name: &str) -> anyhow::Result<Legs> {
-    dynamo::latency::legs(name)
 }
 
 /// Per cent of consistent reads over t.
