@@ -285,7 +285,7 @@ impl Report {
             let names = |nodes: &[dynamo_protocol::ids::NodeId]| {
                 nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
             };
-            let fallbacks = match list.fallbacks() {
+            let fallbacks = match list.fallbacks().collect::<Vec<_>>().as_slice() {
                 [] => String::new(),
                 nodes => format!(", fallbacks {}", names(nodes)),
             };

@@ -312,7 +312,7 @@ fn config(scenario: &Scenario, first_key: &Key) -> Result<Config, ModelError> {
     let cluster = &scenario.cluster;
     let founders = u64::from(scenario.founders());
     let draft = Ring::new(&layout(cluster.n, (0..founders).collect())?);
-    let walk: Vec<u64> = draft.preference_list(first_key).all().iter().map(|n| n.0).collect();
+    let walk: Vec<u64> = draft.preference_list(first_key).all().map(|n| n.0).collect();
     let rank = |member: u64| walk.iter().position(|&m| m == member).unwrap_or(0) as u64;
     let layout = layout(cluster.n, (0..founders).map(rank).collect())?;
     let versioning = match cluster.versioning {

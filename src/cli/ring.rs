@@ -165,8 +165,8 @@ impl Names {
         self.0[node.0 as usize].clone()
     }
 
-    fn names(&self, nodes: &[NodeId]) -> Vec<String> {
-        nodes.iter().map(|node| self.name(*node)).collect()
+    fn names(&self, nodes: impl IntoIterator<Item = NodeId>) -> Vec<String> {
+        nodes.into_iter().map(|node| self.name(node)).collect()
     }
 
     fn nodes(&self, names: &[String]) -> anyhow::Result<BTreeSet<NodeId>> {
@@ -201,9 +201,9 @@ impl Place {
         Place {
             key: key.to_string(),
             position: Position::of(key.as_bytes()),
-            primaries: names.names(list.primaries()),
+            primaries: names.names(list.primaries().iter().copied()),
             fallbacks: names.names(list.fallbacks()),
-            healthy: names.names(&list.healthy(is_up)),
+            healthy: names.names(list.healthy(is_up)),
             stand_ins: list.stand_ins(is_up).into_iter().map(named).collect(),
         }
     }

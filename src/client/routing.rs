@@ -84,8 +84,8 @@ impl Routing {
         let mut order: Vec<SocketAddr> = Vec::new();
         if let Some(known) = &self.known {
             let ring = if is_put { &known.puts } else { &known.gets };
-            let nodes = ring.preference_list(key).all().iter();
-            order.extend(nodes.filter_map(|node| known.addresses.get(node)).flatten());
+            let nodes = ring.preference_list(key).all();
+            order.extend(nodes.filter_map(|node| known.addresses.get(&node)).flatten());
         }
         let rest: Vec<SocketAddr> =
             others.iter().filter(|other| !order.contains(other)).copied().collect();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn list(layout: &Layout, key: &Key) -> Vec<SocketAddr> {
-        Ring::new(layout).preference_list(key).all().iter().map(|node| at(node.0)).collect()
+        Ring::new(layout).preference_list(key).all().map(|node| at(node.0)).collect()
     }
 
     /// A key whose first node differs between the two.

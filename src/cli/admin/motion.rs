@@ -29,8 +29,9 @@ pub(super) fn moves(before: &Layout, after: &Layout) -> BTreeMap<(NodeId, NodeId
     let (old, new) = (Ring::new(before), Ring::new(after));
     let starts: BTreeSet<Position> = old.starts().chain(new.starts()).collect();
     let mut moves: BTreeMap<(NodeId, NodeId), Move> = BTreeMap::new();
-    let owners =
-        |list: &PreferenceList| -> BTreeSet<NodeId> { list.primaries().iter().copied().collect() };
+    let owners = |list: PreferenceList<'_>| -> BTreeSet<NodeId> {
+        list.primaries().iter().copied().collect()
+    };
     let starts: Vec<Position> = starts.into_iter().collect();
     for (index, start) in starts.iter().enumerate() {
         let next = starts[(index + 1) % starts.len()];

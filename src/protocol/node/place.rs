@@ -242,7 +242,7 @@ impl<S: Store> Node<S> {
     /// The nodes that a request acts on: the top N, or the first N healthy nodes of the walk, the
     /// k-th fallback in place of the k-th primary that does not seem to be (paper §4.6). Where
     /// there are too few healthy ones, suspects are asked after all.
-    fn targets(&self, list: &PreferenceList, quorum: Quorum) -> Vec<Target> {
+    fn targets(&self, list: PreferenceList<'_>, quorum: Quorum) -> Vec<Target> {
         let primary = |&node: &NodeId| Target { node, home: None };
         if quorum == Quorum::Strict {
             return list.primaries().iter().map(primary).collect();
@@ -289,7 +289,7 @@ impl<S: Store> Node<S> {
                 && !self.state.suspects.contains(node)
                 && !primaries.contains(node)
         };
-        let fallbacks = self.rings.target().preference_list(key).all().iter().copied();
+        let fallbacks = self.rings.target().preference_list(key).all();
         let others = fallbacks.filter(free).zip(homes);
         let others: Vec<Target> =
             others.map(|(node, &home)| Target { node, home: Some(home) }).collect();

@@ -223,7 +223,7 @@ impl<S: Store> Node<S> {
 
     /// Who reaps the key: its first primary.
     fn reaper(&self, key: &Key) -> Option<NodeId> {
-        self.rings.current().preference_list(key).all().first().copied()
+        self.rings.current().preference_list(key).primaries().first().copied()
     }
 
     /// The keys of the gets that are under way here.

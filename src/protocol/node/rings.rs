@@ -90,11 +90,11 @@ impl Rings {
     }
 
     /// Who stores `key`, in each live layout.
-    pub(super) fn lists(&self, key: &Key) -> impl Iterator<Item = &PreferenceList> {
+    pub(super) fn lists(&self, key: &Key) -> impl Iterator<Item = PreferenceList<'_>> {
         self.lists_at(Position::of(&key.0))
     }
 
-    pub(super) fn lists_at(&self, position: Position) -> impl Iterator<Item = &PreferenceList> {
+    pub(super) fn lists_at(&self, position: Position) -> impl Iterator<Item = PreferenceList<'_>> {
         self.live().map(move |ring| ring.preference_list_at(position))
     }
 

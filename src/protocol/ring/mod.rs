@@ -39,7 +39,6 @@ pub struct RangeId(pub u32);
 pub struct Ring {
     ranges: Ranges,
     lists: Lists,
-    nodes: Vec<NodeId>,
     /// What each member stores, worked out once.
     owned: BTreeMap<NodeId, Vec<RangeId>>,
 }
@@ -53,25 +52,25 @@ enum Ranges {
 }
 
 impl Ring {
-    /// The ring of `layout`. Costs time and memory in proportion to tokens (or partitions) times
-    /// members, within [`MAX_PREFERENCE_PLACES`]; small clusters share most lists.
+    /// The ring of `layout`. Costs time in proportion to tokens (or partitions) times members, within
+    /// [`MAX_PREFERENCE_PLACES`], and memory in proportion to tokens times N.
     pub fn new(layout: &Layout) -> Ring {
         let nodes = nodes_of(layout);
         let (ranges, lists) = match layout.strategy() {
             Strategy::RandomTokens { tokens } => {
-                between_tokens(strategy::random_tokens(layout.members(), tokens), &nodes)
+                between_tokens(strategy::random_tokens(layout.members(), tokens), nodes)
             }
             Strategy::RandomTokensEqualPartitions { tokens, partitions } => {
                 let tokens = strategy::random_tokens(layout.members(), tokens);
-                over_partitions(tokens, EqualPartitions(partitions), &nodes)
+                over_partitions(tokens, EqualPartitions(partitions), nodes)
             }
             Strategy::EqualPartitions { partitions } => {
                 let index = |id| nodes.ids.binary_search(id).expect("owners are members") as u16;
-                let owners: Vec<u16> = layout.owners().iter().map(index).collect();
-                (Ranges::Equal(EqualPartitions(partitions)), Lists::of_walks(&owners, &nodes))
+                let owners = layout.owners().iter().map(index).collect();
+                (Ranges::Equal(EqualPartitions(partitions)), Lists::of_walks(owners, nodes))
             }
         };
-        Ring::of(ranges, lists, nodes.ids)
+        Ring::of(ranges, lists)
     }
 
     /// A ring of explicit tokens, for the paper's figures and for tests; zones are not looked at.
@@ -93,42 +92,42 @@ impl Ring {
         let mut tokens: Vec<_> = tokens.iter().map(|(at, node)| (*at, index(*node))).collect();
         tokens.sort_unstable();
         let nodes = Nodes { zones: (0..).take(ids.len()).collect(), ids, n: usize::from(n) };
-        let (ranges, lists) = between_tokens(tokens, &nodes);
-        Ok(Ring::of(ranges, lists, nodes.ids))
+        let (ranges, lists) = between_tokens(tokens, nodes);
+        Ok(Ring::of(ranges, lists))
     }
 
-    fn of(ranges: Ranges, lists: Lists, nodes: Vec<NodeId>) -> Ring {
+    fn of(ranges: Ranges, lists: Lists) -> Ring {
         let mut owned: BTreeMap<NodeId, Vec<RangeId>> = BTreeMap::new();
         for range in 0..lists.len() {
             for node in lists.get(range).primaries() {
                 owned.entry(*node).or_default().push(RangeId(range as u32));
             }
         }
-        Ring { ranges, lists, nodes, owned }
+        Ring { ranges, lists, owned }
     }
 
     /// N: how many nodes at the head of every preference list store the key.
     pub fn n(&self) -> u8 {
-        self.lists.get(0).primaries().len() as u8
+        self.lists.n() as u8
     }
 
     /// Whether `node` is a member.
     pub fn contains(&self, node: NodeId) -> bool {
-        self.nodes.binary_search(&node).is_ok()
+        self.nodes().binary_search(&node).is_ok()
     }
 
     /// How many members there are.
     pub fn members(&self) -> usize {
-        self.nodes.len()
+        self.nodes().len()
     }
 
     /// The members, ascending.
     pub fn nodes(&self) -> &[NodeId] {
-        &self.nodes
+        self.lists.members()
     }
 
     /// Who stores the keys of a range, in order; `None` if the layout has no such range.
-    pub fn preference_list_of(&self, range: RangeId) -> Option<&PreferenceList> {
+    pub fn preference_list_of(&self, range: RangeId) -> Option<PreferenceList<'_>> {
         let range = range.0 as usize;
         (range < self.lists.len()).then(|| self.lists.get(range))
     }
@@ -139,12 +138,12 @@ impl Ring {
     }
 
     /// Who stores `key`, in order (paper §4.3).
-    pub fn preference_list(&self, key: &Key) -> &PreferenceList {
+    pub fn preference_list(&self, key: &Key) -> PreferenceList<'_> {
         self.preference_list_at(Position::of(&key.0))
     }
 
     /// Who stores a key that lies at `position`, in order (paper §4.3).
-    pub fn preference_list_at(&self, position: Position) -> &PreferenceList {
+    pub fn preference_list_at(&self, position: Position) -> PreferenceList<'_> {
         self.lists.get(self.ranges.holding(position))
     }
 
@@ -155,7 +154,7 @@ impl Ring {
 
     /// All ranges in order, from [`RangeId`] 0 on: how many positions each holds, and who stores
     /// them. A range that holds all 2^128 positions counts as [`u128::MAX`].
-    pub fn ranges(&self) -> impl Iterator<Item = (u128, &PreferenceList)> {
+    pub fn ranges(&self) -> impl Iterator<Item = (u128, PreferenceList<'_>)> {
         (0..self.lists.len()).map(|range| (self.ranges.size(range), self.lists.get(range)))
     }
 
@@ -175,7 +174,7 @@ impl Ring {
     /// How many positions each member owns as first replica (paper §6.2). One that owns all
     /// 2^128 counts as [`u128::MAX`].
     pub fn ownership(&self) -> BTreeMap<NodeId, u128> {
-        self.positions_of(|list| &list.all()[..1])
+        self.positions_of(|list| &list.primaries()[..1])
     }
 
     /// How many positions each member stores as one of the N (paper §6.2): its share of the
@@ -185,12 +184,12 @@ impl Ring {
     }
 
     /// How many positions lie in ranges of which each member is among the `chosen` nodes.
-    fn positions_of(
-        &self,
-        chosen: impl Fn(&PreferenceList) -> &[NodeId],
+    fn positions_of<'a>(
+        &'a self,
+        chosen: impl Fn(PreferenceList<'a>) -> &'a [NodeId],
     ) -> BTreeMap<NodeId, u128> {
         let mut positions: BTreeMap<NodeId, u128> =
-            self.nodes.iter().map(|node| (*node, 0)).collect();
+            self.nodes().iter().map(|node| (*node, 0)).collect();
         for (size, list) in self.ranges() {
             for node in chosen(list) {
                 let sum = positions.entry(*node).or_default();
@@ -240,21 +239,21 @@ fn first_token_after(tokens: &[Position], position: Position) -> usize {
 }
 
 /// Strategy 1.
-fn between_tokens(tokens: Vec<(Position, u16)>, nodes: &Nodes) -> (Ranges, Lists) {
+fn between_tokens(tokens: Vec<(Position, u16)>, nodes: Nodes) -> (Ranges, Lists) {
     let (positions, owners): (Vec<Position>, Vec<u16>) = tokens.into_iter().unzip();
-    (Ranges::Tokens(positions), Lists::of_walks(&owners, nodes))
+    (Ranges::Tokens(positions), Lists::of_walks(owners, nodes))
 }
 
 /// Strategy 2: a partition has the list of its last position.
 fn over_partitions(
     tokens: Vec<(Position, u16)>,
     partitions: EqualPartitions,
-    nodes: &Nodes,
+    nodes: Nodes,
 ) -> (Ranges, Lists) {
     let (positions, owners): (Vec<Position>, Vec<u16>) = tokens.into_iter().unzip();
     let last = |partition| Position(partitions.end(partition).0.wrapping_sub(1));
     let places = (0..partitions.0).map(|p| first_token_after(&positions, last(p)));
-    let lists = Lists::of_walks(&owners, nodes).rearranged(places);
+    let lists = Lists::of_walks(owners, nodes).rearranged(places);
     (Ranges::Equal(partitions), lists)
 }
 
@@ -280,12 +279,12 @@ mod tests {
 
     #[test]
     fn a_token_on_the_end_of_a_partition_is_the_first_one_met() {
-        let nodes = Nodes { ids: vec![NodeId(0), NodeId(1)], zones: vec![0, 1], n: 1 };
         let half = 1 << 127;
         for (token, first) in [(half - 1, 1), (half, 0), (half + 1, 0)] {
             let tokens = vec![(Position(token), 0), (Position(half + 2), 1)];
-            let (_, lists) = over_partitions(tokens, EqualPartitions(2), &nodes);
-            assert_eq!(lists.get(0).all()[0], NodeId(first), "token at {token:x}");
+            let nodes = Nodes { ids: vec![NodeId(0), NodeId(1)], zones: vec![0, 1], n: 1 };
+            let (_, lists) = over_partitions(tokens, EqualPartitions(2), nodes);
+            assert_eq!(lists.get(0).primaries()[0], NodeId(first), "token at {token:x}");
         }
     }
 }

@@ -173,8 +173,8 @@ proptest! {
         let moved = layout.readdress(node, "127.0.0.1:1".into()).unwrap();
         prop_assert_ne!(&moved, &layout, "it is part of what the nodes agree on");
         prop_assert_ne!(LayoutHash::of_layout(&moved), LayoutHash::of_layout(&layout));
-        let lists = |layout: &Layout| -> Vec<_> {
-            Ring::new(layout).ranges().map(|(range, list)| (range, list.all().to_vec())).collect()
+        let lists = |layout: &Layout| -> Vec<(u128, Vec<NodeId>)> {
+            Ring::new(layout).ranges().map(|(size, list)| (size, list.all().collect())).collect()
         };
         prop_assert_eq!(lists(&moved), lists(&layout));
     }

@@ -102,7 +102,7 @@ fn so_many_tombstones_are_watched_at_a_time() {
     let config = Arc::new(config.unwrap().with(failures).unwrap());
     let mut batches: BTreeMap<NodeId, Vec<(Key, Hash)>> = BTreeMap::new();
     for number in 0..200_000 {
-        let owner = config.ring().preference_list(&numbered(number)).all()[0];
+        let owner = config.ring().preference_list(&numbered(number)).primaries()[0];
         let batch = batches.entry(owner).or_default();
         if batch.len() < REAP_BATCH {
             batch.push((numbered(number), Hash([1; 16])));
