@@ -67,28 +67,26 @@ impl<S: Store> Node<S> {
         peer: NodeId,
         ranges: RangeInclusive<RangeId>,
     ) -> impl Iterator<Item = (RangeId, Hash)> + '_ {
-        let of = |node| {
-            let rings = self.rings.with_ranges_of_current();
-            let mut all: Vec<RangeId> =
-                rings.flat_map(|ring| ring.ranges_of(node)).copied().collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        };
-        let (mine, theirs) = (of(self.id), of(peer));
-        let shared = mine.into_iter().filter(move |range| theirs.binary_search(range).is_ok());
-        let shared = shared.filter(move |range| ranges.contains(range));
+        let rings = self.rings.with_ranges_of_current();
+        let mut mine: Vec<RangeId> =
+            rings.flat_map(|ring| ring.ranges_of(self.id)).copied().collect();
+        mine.sort_unstable();
+        mine.dedup();
+        let asked = mine.into_iter().filter(move |range| ranges.contains(range));
+        let shared = asked.filter(move |&range| self.keeps(peer, range));
         let roots = shared.map(|range| (range, merkle::root(&self.store, range)));
         roots.filter(|(_, root)| *root != Hash::EMPTY)
     }
 
     fn shares(&self, range: RangeId, peer: NodeId) -> bool {
-        let own = |node| {
-            let rings = self.rings.with_ranges_of_current();
-            let mut lists = rings.filter_map(|ring| ring.preference_list_of(range));
-            lists.any(|list| list.contains_primary(node))
-        };
-        own(self.id) && own(peer)
+        self.keeps(self.id, range) && self.keeps(peer, range)
+    }
+
+    /// Whether `node` is one of those that store the keys of a range.
+    fn keeps(&self, node: NodeId, range: RangeId) -> bool {
+        let rings = self.rings.with_ranges_of_current();
+        let mut lists = rings.filter_map(|ring| ring.preference_list_of(range));
+        lists.any(|list| list.contains_primary(node))
     }
 
     /// Where the roots differ, sends what this node has at the top.

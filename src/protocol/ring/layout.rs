@@ -5,7 +5,6 @@ use super::owners;
 use super::strategy::{self, Member, Strategy};
 use crate::ids::NodeId;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +30,7 @@ impl Layout {
         sorted.sort();
         strategy::check(strategy, n, &sorted)?;
         let owners = match strategy {
-            Strategy::EqualPartitions { partitions } => join_all(partitions, &members),
+            Strategy::EqualPartitions { partitions } => owners::found(partitions, &members),
             _ => Vec::new(),
         };
         Ok(Layout { strategy, n, members: sorted, owners })
@@ -150,15 +149,6 @@ impl Layout {
     pub fn owners(&self) -> &[NodeId] {
         &self.owners
     }
-}
-
-/// The first member owns everything, the others join it in order.
-fn join_all(partitions: u32, members: &[Member]) -> Vec<NodeId> {
-    let mut owners = vec![members[0].id; partitions as usize];
-    for (index, joiner) in members.iter().enumerate().skip(1) {
-        owners = owners::join(&owners, &members[..index], joiner);
-    }
-    owners
 }
 
 /// A layout as it comes from outside.

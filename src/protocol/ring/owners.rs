@@ -13,6 +13,7 @@ use super::Position;
 use super::strategy::Member;
 use crate::ids::NodeId;
 use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -59,13 +60,27 @@ impl Holding {
     }
 }
 
-/// The table after `joiner` has joined `members`: it takes partitions from whoever has the most
-/// for its weight, one at a time, until taking another would be unfair. Nothing else moves.
+/// The table of a new cluster: the first member owns everything, the others join it in order.
+pub(super) fn found(partitions: u32, members: &[Member]) -> Vec<NodeId> {
+    let mut owners = vec![members[0].id; partitions as usize];
+    let mut holdings = holdings(&owners, &members[..1]);
+    members[1..].iter().for_each(|joiner| take_share(&mut owners, &mut holdings, joiner));
+    owners
+}
+
+/// The table after `joiner` has joined `members`. Nothing moves but to it.
 pub(super) fn join(owners: &[NodeId], members: &[Member], joiner: &Member) -> Vec<NodeId> {
-    let mut holdings = holdings(owners, members);
+    let (mut after, mut holdings) = (owners.to_vec(), holdings(owners, members));
+    take_share(&mut after, &mut holdings, joiner);
+    after
+}
+
+/// `joiner` takes partitions from whoever has the most for its weight, one at a time, until taking
+/// another would be unfair.
+fn take_share(owners: &mut [NodeId], holdings: &mut Vec<Holding>, joiner: &Member) {
     let mut own = Holding { node: joiner.id, weight: joiner.weight, partitions: 0 };
     let mut to_give: BTreeMap<NodeId, u64> = BTreeMap::new();
-    while let Some(giver) = most_loaded(&mut holdings) {
+    while let Some(giver) = most_loaded(holdings) {
         if !own.next_claim().is_below(giver.last_claim()) {
             break;
         }
@@ -73,7 +88,7 @@ pub(super) fn join(owners: &[NodeId], members: &[Member], joiner: &Member) -> Ve
         own.partitions += 1;
         *to_give.entry(giver.node).or_default() += 1;
     }
-    let mut owners = owners.to_vec();
+    holdings.push(own);
     // Few of many, where there are many members.
     let from_givers: Vec<usize> =
         (0..owners.len()).filter(|p| to_give.contains_key(&owners[*p])).collect();
@@ -83,7 +98,6 @@ pub(super) fn join(owners: &[NodeId], members: &[Member], joiner: &Member) -> Ve
             owners[partition] = joiner.id;
         }
     }
-    owners
 }
 
 /// The table after `leaver` has left `members` behind: each of its partitions goes to whoever
