@@ -14,6 +14,7 @@ use crate::scenario::{
     Cluster, Durability, Faults, Op, Property, Quorum, ReadRepair, Scenario, Schedule, Step,
     Switch, Tier, Versioning,
 };
+use crate::trace::{Trace, model_for};
 use crate::world::{Action, ClusterModel, ModelError, Spent, State};
 use dynamo_protocol::policy::Policy;
 use std::fmt;
@@ -61,6 +62,19 @@ pub struct Way {
     /// A sequence of actions with just these faults: a shortest one, if no order of steps was left
     /// out, else one of which no single action can be left out.
     pub trace: Vec<Action>,
+    /// Where that happens.
+    pub world: Scenario,
+}
+
+impl Way {
+    /// The sequence with what each action does, as a counterexample to `property`.
+    ///
+    /// # Errors
+    /// None, if the world is one in which it was found.
+    pub fn counterexample(&self, property: Property) -> Result<Trace, ModelError> {
+        let model = model_for(&self.world, Some(property))?;
+        Ok(Trace::new(&model, Some(property), &self.trace))
+    }
 }
 
 named! {
@@ -294,7 +308,7 @@ impl Way {
         let trace = shortened(whole, property, trace);
         let step = |state, action: &Action| whole.step(&state, action);
         let spent = trace.iter().fold(whole.initial(), step).spent;
-        Way { spent, trace }
+        Way { spent, trace, world: whole.scenario().clone() }
     }
 }
 

@@ -55,6 +55,33 @@ fn a_limit_is_no_verdict() {
 }
 
 #[test]
+fn what_breaks_a_property_is_told_step_by_step() {
+    let told = |arguments: &[&str]| {
+        let output = theorems(arguments);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        out(&output)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known.jsonl");
+    let kept = ["212-strict-off", "--trace", "linearizable", "--resume", file.to_str().unwrap()];
+    let all = told(&kept);
+    // One for each minimal set of faults, as the table has them.
+    let table = told(&["212-strict-off"]);
+    assert!(table.contains("t:4 d:5 c:5 l:5 p:6"), "{table}");
+    for (faults, steps) in
+        [("timeout", 4), ("drop", 5), ("crash", 5), ("lost disk", 5), ("partition", 6)]
+    {
+        let heading = format!("212-strict-off with one {faults} breaks linearizable\n");
+        let (_, story) = all.split_once(&heading).unwrap_or_else(|| panic!("{heading}{all}"));
+        let end = story.lines().find(|line| line.ends_with("linearizable is false."));
+        assert_eq!(end, Some(format!("After {steps} actions linearizable is false.").as_str()));
+    }
+    assert_eq!(told(&kept), all, "what is kept is run again");
+    let none = told(&["212-strict-off", "--trace", "no-lost-write"]);
+    assert_eq!(none, "212-strict-off: no counterexample to no-lost-write\n");
+}
+
+#[test]
 fn its_world_is_a_scenario() {
     let printed = theorems(&["322-sloppy-async", "--faults", "2", "--print"]);
     assert_eq!(printed.status.code(), Some(0));

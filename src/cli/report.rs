@@ -5,10 +5,11 @@ mod plot;
 #[cfg(feature = "sim")]
 mod seeds;
 mod suite;
+mod theorems;
 
 use super::check::question::duration;
 use super::check::{CheckArgs, DEFAULT_SUITE, check_all};
-use super::{heed_interruptions, is_interrupted, theorems};
+use super::{heed_interruptions, is_interrupted};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo::report::{Page, Part, commit, machine};
@@ -145,7 +146,7 @@ fn parts(args: &ReportArgs, names: &[PartName]) -> anyhow::Result<Option<Vec<(Pa
             break;
         }
         let part = match name {
-            PartName::Theorems => theorems_part(args.theorems.as_deref())?,
+            PartName::Theorems => theorems::part(args.theorems.as_deref())?,
             PartName::Museum => museum::part(args)?,
             PartName::Suite => suite.verdicts()?,
             PartName::Coverage => suite.coverage(),
@@ -155,21 +156,6 @@ fn parts(args: &ReportArgs, names: &[PartName]) -> anyhow::Result<Option<Vec<(Pa
         done.push((name, part));
     }
     Ok((!is_interrupted()).then_some(done))
-}
-
-/// The theorems that are kept: to find them takes too long.
-fn theorems_part(kept: Option<&Path>) -> anyhow::Result<Done> {
-    let mut part =
-        Part { title: "Theorems: what configurations promise".into(), ..Part::default() };
-    match kept {
-        Some(path) => (part.sheet, part.after) = theorems::known(path)?,
-        None => part.before.push(
-            "Not part of this page. `dynamo theorems --resume FILE` finds them, row after row, and \
-             `dynamo report --theorems FILE` shows the rows that are found."
-                .into(),
-        ),
-    }
-    Ok(Done { part, is_whole: true })
 }
 
 /// By what, of what, where, in which time.

@@ -1,6 +1,6 @@
 //! `dynamo theorems`: what configurations promise.
 
-mod record;
+pub(super) mod record;
 
 use super::check::question::duration;
 use super::check::text::column;
@@ -9,8 +9,9 @@ use super::{heed_interruptions, say};
 use clap::Args;
 use dynamo::report::Sheet;
 use dynamo_models::explore::Limits;
-use dynamo_models::scenario::Switch;
+use dynamo_models::scenario::{Property, Switch};
 use dynamo_models::theorems::{Configuration, Effort, Gets, PROPERTIES, required};
+use dynamo_models::trace::text;
 use record::{Record, key};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use std::time::Duration;
 Examples:
   dynamo theorems 322-strict-async                what (3,2,2) promises
   dynamo theorems 322-strict-off 322-sloppy-off   side by side
+  dynamo theorems 322-sloppy-off --trace regular  what breaks it, step by step
   dynamo theorems --resume theorems.jsonl         the whole table; run it again to go on
   dynamo theorems 311-strict-off --print          print that world as a scenario file
 
@@ -49,8 +51,11 @@ pub(crate) struct TheoremsArgs {
     reductions: Switch,
     #[command(flatten)]
     findings: Findings,
+    /// Show the counterexamples to one property step by step, one for each minimal set of faults
+    #[arg(long, value_name = "PROPERTY", conflicts_with_all = ["json", "markdown"])]
+    trace: Option<Property>,
     /// Print the scenarios instead of exploring them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "trace")]
     print: bool,
 }
 
@@ -74,14 +79,19 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
         let (name, key) = (configuration.to_string(), key(configuration, &question));
         let found = kept.find(&name, &key, |report| {
             let row = configuration.theorems(&question, report)?;
-            Ok(Record::of(&row, most, key.clone()))
+            Record::of(&row, most, key.clone())
         })?;
         let Some(record) = found else { break };
-        args.findings.say_one(&record)?;
+        match args.trace {
+            Some(property) => say(story(&record, property)?)?,
+            None => args.findings.say_one(&record)?,
+        }
         records.push(record);
     }
     drop(kept);
-    args.findings.say_all(&sheet(&records, most), &legend(&records, &question))?;
+    if args.trace.is_none() {
+        args.findings.say_all(&sheet(&records, most), &legend(&records, &question))?;
+    }
     let is_complete = records.len() == asked.len() && records.iter().all(Record::is_complete);
     if records.len() < asked.len() {
         eprintln!("interrupted: {} of {} configurations", records.len(), asked.len());
@@ -89,10 +99,25 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     Ok(if is_complete { ExitCode::SUCCESS } else { 2.into() })
 }
 
-/// The usual table as far as a file of kept rows has it, and what to read with it. Rows that other
-/// sources found are not shown.
+/// What breaks a property.
+fn story(record: &Record, property: Property) -> anyhow::Result<String> {
+    let all = record.counterexamples();
+    let mut story = String::new();
+    for one in all.iter().filter(|one| one.breaks.contains(&property.name())) {
+        let (configuration, faults) = (&record.configuration, one.faults());
+        let trace = text::text(&one.trace()?);
+        story += &format!("{configuration} with {faults} breaks {property}\n\n{trace}\n");
+    }
+    if story.is_empty() {
+        story = format!("{}: no counterexample to {property}\n", record.configuration);
+    }
+    Ok(story)
+}
+
+/// The rows of the usual table that a file has kept, the table, and what to read with it. Rows that
+/// other sources found are left out.
 #[cfg(feature = "museum")]
-pub(super) fn known(path: &std::path::Path) -> anyhow::Result<(Sheet, Vec<String>)> {
+pub(super) fn known(path: &std::path::Path) -> anyhow::Result<(Vec<Record>, Sheet, Vec<String>)> {
     let (gets, reductions, limits) = (Gets::Two, Switch::On, Limits::default());
     let question = Effort { most: 1, gets, reductions, limits };
     let kept: Vec<Record> = super::kept::read(path)?;
@@ -110,7 +135,8 @@ pub(super) fn known(path: &std::path::Path) -> anyhow::Result<(Sheet, Vec<String
     );
     let legend = legend(&records, &question);
     let lines = legend.lines().map(String::from).chain([count]).collect();
-    Ok((sheet(&records, question.most), lines))
+    let sheet = sheet(&records, question.most);
+    Ok((records, sheet, lines))
 }
 
 /// One line a configuration.

@@ -94,7 +94,8 @@ impl Page {
 }
 
 impl Part {
-    fn link(&self, row: usize, column: usize) -> Option<String> {
+    /// Where the cell at a row and a column leads.
+    pub fn link(&self, row: usize, column: usize) -> Option<String> {
         let is_it = |&&(r, c, _): &&(usize, usize, String)| (r, c) == (row, column);
         self.links.iter().find(is_it).map(|(_, _, id)| id.clone())
     }

@@ -1,15 +1,18 @@
 //! What was found, as it is printed and kept.
 
 use crate::cli::kept;
-use dynamo_models::theorems::{Configuration, Effort, Row, SOURCES, Theorem};
+use anyhow::Context as _;
+use dynamo_models::scenario::Property;
+use dynamo_models::theorems::{self, Configuration, Effort, Row, SOURCES, Theorem};
+use dynamo_models::trace::{Trace, TraceFile, replay_on_core};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A row of the table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Record {
-    pub(super) configuration: String,
+pub(crate) struct Record {
+    pub(crate) configuration: String,
     /// Of what it was found: the sources, the scenario.
     pub(super) key: String,
     /// Most faults that were tried.
@@ -37,7 +40,38 @@ pub(super) struct Finding {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Way {
     faults: BTreeMap<String, u8>,
-    actions: Vec<String>,
+    counterexample: TraceFile,
+}
+
+/// One run, and what it breaks.
+pub(crate) struct Counterexample<'a> {
+    /// At least one.
+    pub(crate) breaks: Vec<&'a str>,
+    way: &'a Way,
+}
+
+impl Counterexample<'_> {
+    /// Whether this is the same run, which may have been found for another property.
+    fn is_same(&self, other: &TraceFile) -> bool {
+        let known = &self.way.counterexample;
+        known.scenario.title == other.scenario.title && known.steps == other.steps
+    }
+
+    /// The faults that it takes, in words.
+    pub(crate) fn faults(&self) -> String {
+        let named: Vec<String> = (self.way.faults.iter())
+            .flat_map(|(kind, times)| std::iter::repeat_n(format!("one {kind}"), (*times).into()))
+            .collect();
+        if named.is_empty() { "no fault".into() } else { named.join(" and ") }
+    }
+
+    /// Run again on the core.
+    ///
+    /// # Errors
+    /// If the core does anything else now.
+    pub(crate) fn trace(&self) -> anyhow::Result<Trace> {
+        replay_on_core(&self.way.counterexample).context("a kept counterexample")
+    }
 }
 
 /// The letter of a kind of fault in a cell.
@@ -52,16 +86,33 @@ const LETTERS: [(&str, char); 6] = [
 
 impl Record {
     /// What was found with at most so many faults.
-    pub(super) fn of(row: &Row, faults: u8, key: String) -> Record {
-        Record {
+    pub(super) fn of(row: &Row, faults: u8, key: String) -> anyhow::Result<Record> {
+        let findings = row.theorems.iter().map(|theorem| Finding::of(theorem, faults));
+        Ok(Record {
             configuration: row.configuration.to_string(),
             key,
             faults,
-            theorems: row.theorems.iter().map(|theorem| Finding::of(theorem, faults)).collect(),
+            theorems: findings.collect::<anyhow::Result<_>>()?,
             states: row.unique,
             seconds: row.elapsed.as_secs_f64(),
             odds: row.odds,
+        })
+    }
+
+    /// All counterexamples behind the cells, those that break several properties once; with the
+    /// properties that each breaks, and the faults that this takes.
+    pub(crate) fn counterexamples(&self) -> Vec<Counterexample<'_>> {
+        let mut all: Vec<Counterexample> = Vec::new();
+        for finding in &self.theorems {
+            for way in &finding.ways {
+                let same = |known: &&mut Counterexample| known.is_same(&way.counterexample);
+                match all.iter_mut().find(same) {
+                    Some(known) => known.breaks.push(&finding.property),
+                    None => all.push(Counterexample { breaks: vec![&finding.property], way }),
+                }
+            }
         }
+        all
     }
 
     /// Up to how many faults all was explored, whatever the property; the more, the larger.
@@ -83,36 +134,24 @@ impl kept::Finding for Record {
 }
 
 impl Finding {
-    fn of(theorem: &Theorem, faults: u8) -> Finding {
-        let ways = theorem.ways.iter().map(|way| Way {
-            faults: (way.spent.kinds().into_iter().filter(|(_, times)| *times > 0))
-                .map(|(kind, times)| (kind.to_string(), times))
-                .collect(),
-            actions: way.trace.iter().map(ToString::to_string).collect(),
-        });
+    fn of(theorem: &Theorem, faults: u8) -> anyhow::Result<Finding> {
+        let ways = theorem.ways.iter().map(|way| Way::of(way, theorem.property));
         let verdict = match theorem.total {
             _ if !theorem.ways.is_empty() => "refuted",
             Some(total) if total == faults => "holds",
             _ => "inconclusive",
         };
-        Finding {
+        Ok(Finding {
             property: theorem.property.to_string(),
             verdict: verdict.into(),
             explored_faults: theorem.total,
-            ways: ways.collect(),
-        }
+            ways: ways.collect::<anyhow::Result<_>>()?,
+        })
     }
 
     /// In a few characters.
     pub(super) fn cell(&self, faults: u8) -> String {
-        let ways = self.ways.iter().map(|way| {
-            let times = |kind: &str| usize::from(*way.faults.get(kind).unwrap_or(&0));
-            let letters = LETTERS.iter().map(|(kind, c)| c.to_string().repeat(times(kind)));
-            let letters: String = letters.collect();
-            let letters = if letters.is_empty() { "0" } else { &letters };
-            format!("{letters}:{}", way.actions.len())
-        });
-        let ways: Vec<String> = ways.collect();
+        let ways: Vec<String> = self.ways.iter().map(Way::cell).collect();
         let found = if ways.is_empty() { "holds".into() } else { ways.join(" ") };
         // What breaks without faults has no other minimal set.
         let needs_none = self.ways.iter().any(|way| way.faults.is_empty());
@@ -121,6 +160,25 @@ impl Finding {
             Some(total) => format!("{found} <{}", total + 1),
             None => "?".into(),
         }
+    }
+}
+
+impl Way {
+    fn of(way: &theorems::Way, property: Property) -> anyhow::Result<Way> {
+        let faults = way.spent.kinds().into_iter().filter(|(_, times)| *times > 0);
+        let trace = way.counterexample(property).context("the world of a theorem")?;
+        Ok(Way {
+            faults: faults.map(|(kind, times)| (kind.to_string(), times)).collect(),
+            counterexample: TraceFile::of(&trace),
+        })
+    }
+
+    fn cell(&self) -> String {
+        let times = |kind: &str| usize::from(*self.faults.get(kind).unwrap_or(&0));
+        let letters = LETTERS.iter().map(|(kind, c)| c.to_string().repeat(times(kind)));
+        let letters: String = letters.collect();
+        let letters = if letters.is_empty() { "0" } else { &letters };
+        format!("{letters}:{}", self.counterexample.steps.len())
     }
 }
 
