@@ -77,8 +77,16 @@ fn what_breaks_a_property_is_told_step_by_step() {
         assert_eq!(end, Some(format!("After {steps} actions linearizable is false.").as_str()));
     }
     assert_eq!(told(&kept), all, "what is kept is run again");
+    assert!(all.starts_with("212-strict-off linearizable: t:4 d:5 c:5 l:5 p:6\n\n"), "{all}");
     let none = told(&["212-strict-off", "--trace", "no-lost-write"]);
-    assert_eq!(none, "212-strict-off: no counterexample to no-lost-write\n");
+    assert_eq!(none, "212-strict-off no-lost-write: holds\n\n");
+    let limited = theorems(&["322-sloppy-off", "--trace", "regular", "--timeout", "0s"]);
+    assert_eq!(limited.status.code(), Some(2));
+    assert_eq!(out(&limited), "322-sloppy-off regular: ?\n\n", "nothing was found, nothing holds");
+    let wrong = theorems(&["212-strict-off", "--trace", "available-writes"]);
+    assert_eq!(wrong.status.code(), Some(64));
+    let said = String::from_utf8(wrong.stderr).unwrap();
+    assert!(said.contains("the table does not speak of available-writes; it has no-lost-write, "));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::check::question::duration;
 use super::check::text::column;
 use super::kept::{Findings, Kept};
 use super::{heed_interruptions, say};
+use anyhow::bail;
 use clap::Args;
 use dynamo::report::Sheet;
 use dynamo_models::explore::Limits;
@@ -69,6 +70,14 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
         worlds.into_iter().try_for_each(|world| say(format_args!("{}\n", world.to_toml())))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(property) = args.trace
+        && !PROPERTIES.contains(&property)
+    {
+        bail!(
+            "the table does not speak of {property}; it has {}",
+            PROPERTIES.map(Property::name).join(", ")
+        );
+    }
     heed_interruptions()?;
     let mut kept: Kept<Record> = Kept::open(args.findings.resume.as_deref(), asked.len())?;
     let limits = Limits { time: args.timeout, ..Limits::default() };
@@ -83,7 +92,7 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
         })?;
         let Some(record) = found else { break };
         match args.trace {
-            Some(property) => say(story(&record, property)?)?,
+            Some(property) => say(story(&record, property, most)?)?,
             None => args.findings.say_one(&record)?,
         }
         records.push(record);
@@ -99,19 +108,15 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     Ok(if is_complete { ExitCode::SUCCESS } else { 2.into() })
 }
 
-/// What breaks a property.
-fn story(record: &Record, property: Property) -> anyhow::Result<String> {
-    let all = record.counterexamples();
-    let mut story = String::new();
-    for one in all.iter().filter(|one| one.breaks.contains(&property.name())) {
-        let (configuration, faults) = (&record.configuration, one.faults());
-        let trace = text::text(&one.trace()?);
-        story += &format!("{configuration} with {faults} breaks {property}\n\n{trace}\n");
+/// The cell of a property, and what breaks it.
+fn story(record: &Record, property: Property, faults: u8) -> anyhow::Result<String> {
+    let configuration = &record.configuration;
+    let mut story = format!("{configuration} {property}: {}\n", record.cell(property, faults));
+    for one in record.counterexamples().iter().filter(|one| one.breaks.contains(&property.name())) {
+        let (faults, trace) = (one.faults(), text::text(&one.trace()?));
+        story += &format!("\n{configuration} with {faults} breaks {property}\n\n{trace}");
     }
-    if story.is_empty() {
-        story = format!("{}: no counterexample to {property}\n", record.configuration);
-    }
-    Ok(story)
+    Ok(story + "\n")
 }
 
 /// The rows of the usual table that a file has kept, the table, and what to read with it. Rows that

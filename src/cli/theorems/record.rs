@@ -99,6 +99,12 @@ impl Record {
         })
     }
 
+    /// What was found of a property with at most so many faults, in a few characters.
+    pub(super) fn cell(&self, property: Property, faults: u8) -> String {
+        let of = self.theorems.iter().find(|finding| finding.property == property.name());
+        of.map_or_else(|| "?".into(), |finding| finding.cell(faults))
+    }
+
     /// All counterexamples behind the cells, those that break several properties once; with the
     /// properties that each breaks, and the faults that this takes.
     pub(crate) fn counterexamples(&self) -> Vec<Counterexample<'_>> {
