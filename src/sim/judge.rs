@@ -188,3 +188,31 @@ pub(super) fn name_of(key: u32) -> Key {
 pub(super) fn number_of(key: &Key) -> Option<u32> {
     std::str::from_utf8(key.0.get(1..)?).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dynamo_protocol::ids::NodeId;
+    use dynamo_protocol::versions::{Actor, Epoch, Incarnation};
+
+    /// No setup makes a node count twice: that takes a wrong decision of the core, which only the
+    /// model can be told to make.
+    #[test]
+    fn a_dot_that_names_two_writes_is_seen() {
+        let (client, node) = (ClientId(1), NodeId(0));
+        let [first, second] = [1, 2].map(|sequence| RequestId { client, sequence });
+        let actor = Actor { node, incarnation: Incarnation(1), epoch: Epoch(1) };
+        let dot = |counter| Dot { actor, counter };
+        let mut judge = Judge::new(2, false);
+        let mut wrongs = |key, counter, by: RequestId| {
+            let dots = vec![(dot(counter), by)];
+            judge.changed(&Change { key: name_of(key), dots, ..Change::default() }, false, Time(0));
+            judge.wrongs.get(&Property::UniqueDots).map_or(0, |wrong| wrong.times)
+        };
+        assert_eq!(wrongs(0, 1, first), 0);
+        assert_eq!(wrongs(0, 1, first), 0, "a copy of it");
+        assert_eq!(wrongs(0, 2, second), 0, "another dot");
+        assert_eq!(wrongs(1, 1, second), 0, "of another key");
+        assert_eq!(wrongs(0, 1, second), 1);
+    }
+}
