@@ -80,6 +80,10 @@ fn what_breaks_a_property_is_told_step_by_step() {
     assert!(all.starts_with("212-strict-off linearizable: t:4 d:5 c:5 l:5 p:6\n\n"), "{all}");
     let none = told(&["212-strict-off", "--trace", "no-lost-write"]);
     assert_eq!(none, "212-strict-off no-lost-write: holds\n\n");
+    // The same run breaks `regular`; told is what was asked.
+    let shared = told(&["311-strict-off", "--trace", "linearizable"]);
+    assert!(shared.contains("After 2 actions linearizable is false."), "{shared}");
+    assert!(!shared.contains("regular is false."), "{shared}");
     let limited = theorems(&["322-sloppy-off", "--trace", "regular", "--timeout", "0s"]);
     assert_eq!(limited.status.code(), Some(2));
     assert_eq!(out(&limited), "322-sloppy-off regular: ?\n\n", "nothing was found, nothing holds");

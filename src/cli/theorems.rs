@@ -5,7 +5,7 @@ pub(super) mod record;
 use super::check::question::duration;
 use super::check::text::column;
 use super::kept::{Findings, Kept};
-use super::{heed_interruptions, say};
+use super::{heed_interruptions, is_interrupted, say};
 use anyhow::bail;
 use clap::Args;
 use dynamo::report::Sheet;
@@ -112,8 +112,11 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
 fn story(record: &Record, property: Property, faults: u8) -> anyhow::Result<String> {
     let configuration = &record.configuration;
     let mut story = format!("{configuration} {property}: {}\n", record.cell(property, faults));
-    for one in record.counterexamples().iter().filter(|one| one.breaks.contains(&property.name())) {
-        let (faults, trace) = (one.faults(), text::text(&one.trace()?));
+    for way in record.ways(property) {
+        if is_interrupted() {
+            break;
+        }
+        let (faults, trace) = (way.faults(), text::text(&way.trace()?));
         story += &format!("\n{configuration} with {faults} breaks {property}\n\n{trace}");
     }
     Ok(story + "\n")

@@ -94,8 +94,7 @@ impl Page {
 }
 
 impl Part {
-    /// Where the cell at a row and a column leads.
-    pub fn link(&self, row: usize, column: usize) -> Option<String> {
+    fn link(&self, row: usize, column: usize) -> Option<String> {
         let is_it = |&&(r, c, _): &&(usize, usize, String)| (r, c) == (row, column);
         self.links.iter().find(is_it).map(|(_, _, id)| id.clone())
     }

@@ -16,7 +16,7 @@ pub(crate) struct Record {
     /// Of what it was found: the sources, the scenario.
     pub(super) key: String,
     /// Most faults that were tried.
-    faults: u8,
+    pub(crate) faults: u8,
     pub(super) theorems: Vec<Finding>,
     pub(super) states: u64,
     pub(super) seconds: f64,
@@ -38,40 +38,9 @@ pub(super) struct Finding {
 /// A minimal set of faults, and a counterexample with it: a shortest one if no order of steps was
 /// left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Way {
+pub(crate) struct Way {
     faults: BTreeMap<String, u8>,
     counterexample: TraceFile,
-}
-
-/// One run, and what it breaks.
-pub(crate) struct Counterexample<'a> {
-    /// At least one.
-    pub(crate) breaks: Vec<&'a str>,
-    way: &'a Way,
-}
-
-impl Counterexample<'_> {
-    /// Whether this is the same run, which may have been found for another property.
-    fn is_same(&self, other: &TraceFile) -> bool {
-        let known = &self.way.counterexample;
-        known.scenario.title == other.scenario.title && known.steps == other.steps
-    }
-
-    /// The faults that it takes, in words.
-    pub(crate) fn faults(&self) -> String {
-        let named: Vec<String> = (self.way.faults.iter())
-            .flat_map(|(kind, times)| std::iter::repeat_n(format!("one {kind}"), (*times).into()))
-            .collect();
-        if named.is_empty() { "no fault".into() } else { named.join(" and ") }
-    }
-
-    /// Run again on the core.
-    ///
-    /// # Errors
-    /// If the core does anything else now.
-    pub(crate) fn trace(&self) -> anyhow::Result<Trace> {
-        replay_on_core(&self.way.counterexample).context("a kept counterexample")
-    }
 }
 
 /// The letter of a kind of fault in a cell.
@@ -101,24 +70,16 @@ impl Record {
 
     /// What was found of a property with at most so many faults, in a few characters.
     pub(super) fn cell(&self, property: Property, faults: u8) -> String {
-        let of = self.theorems.iter().find(|finding| finding.property == property.name());
-        of.map_or_else(|| "?".into(), |finding| finding.cell(faults))
+        self.finding(property).map_or_else(|| "?".into(), |finding| finding.cell(faults))
     }
 
-    /// All counterexamples behind the cells, those that break several properties once; with the
-    /// properties that each breaks, and the faults that this takes.
-    pub(crate) fn counterexamples(&self) -> Vec<Counterexample<'_>> {
-        let mut all: Vec<Counterexample> = Vec::new();
-        for finding in &self.theorems {
-            for way in &finding.ways {
-                let same = |known: &&mut Counterexample| known.is_same(&way.counterexample);
-                match all.iter_mut().find(same) {
-                    Some(known) => known.breaks.push(&finding.property),
-                    None => all.push(Counterexample { breaks: vec![&finding.property], way }),
-                }
-            }
-        }
-        all
+    /// The minimal sets of faults that break a property, the shortest counterexample first.
+    pub(crate) fn ways(&self, property: Property) -> &[Way] {
+        self.finding(property).map_or(&[], |finding| &finding.ways)
+    }
+
+    fn finding(&self, property: Property) -> Option<&Finding> {
+        self.theorems.iter().find(|finding| finding.property == property.name())
     }
 
     /// Up to how many faults all was explored, whatever the property; the more, the larger.
@@ -177,6 +138,34 @@ impl Way {
             faults: faults.map(|(kind, times)| (kind.to_string(), times)).collect(),
             counterexample: TraceFile::of(&trace),
         })
+    }
+
+    /// Whether it is the same run, which may have been found for another property.
+    #[cfg(feature = "museum")]
+    pub(crate) fn is_run_of(&self, other: &Way) -> bool {
+        let (one, other) = (&self.counterexample, &other.counterexample);
+        one.scenario.title == other.scenario.title && one.steps == other.steps
+    }
+
+    /// The faults that it takes, in words.
+    pub(crate) fn faults(&self) -> String {
+        let named = self.faults.iter().map(|(kind, times)| match times {
+            1 => format!("one {kind}"),
+            _ => format!("{kind} {times} times"),
+        });
+        let named: Vec<String> = named.collect();
+        if named.is_empty() { "no fault".into() } else { named.join(" and ") }
+    }
+
+    /// The counterexample, run again on the core.
+    ///
+    /// # Errors
+    /// If the core does anything else now.
+    pub(crate) fn trace(&self) -> anyhow::Result<Trace> {
+        let TraceFile { scenario, property, .. } = &self.counterexample;
+        let property = property.as_deref().unwrap_or("nothing");
+        replay_on_core(&self.counterexample)
+            .with_context(|| format!("{}, {property}: it cannot be run again", scenario.title))
     }
 
     fn cell(&self) -> String {
