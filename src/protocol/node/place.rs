@@ -290,9 +290,10 @@ impl<S: Store> Node<S> {
                 && !primaries.contains(node)
         };
         let fallbacks = self.rings.target().preference_list(key).all();
-        let others = fallbacks.filter(free).zip(homes);
+        // Nobody is looked for if no home is missing.
+        let others = homes.zip(fallbacks.filter(free));
         let others: Vec<Target> =
-            others.map(|(node, &home)| Target { node, home: Some(home) }).collect();
+            others.map(|(&home, node)| Target { node, home: Some(home) }).collect();
         others.iter().for_each(|&target| tally.ask(target));
         others
     }

@@ -53,7 +53,7 @@ enum Ranges {
 
 impl Ring {
     /// The ring of `layout`. Costs time in proportion to tokens (or partitions) times members, within
-    /// [`MAX_PREFERENCE_PLACES`], and memory in proportion to tokens times N.
+    /// [`MAX_PREFERENCE_PLACES`], and memory in proportion to tokens (or partitions) times N.
     pub fn new(layout: &Layout) -> Ring {
         let nodes = nodes_of(layout);
         let (ranges, lists) = match layout.strategy() {

@@ -36,7 +36,8 @@ impl<'ring> PreferenceList<'ring> {
         &self.lists.primaries[self.place * n..][..n]
     }
 
-    /// Those that stand in for unreachable primaries, the first one first (paper §4.6).
+    /// Those that stand in for unreachable primaries, the first one first (paper §4.6). To go
+    /// through all of them takes a step for each place of the ring at most.
     pub fn fallbacks(self) -> impl Iterator<Item = NodeId> + 'ring {
         let Lists { nodes, ring, .. } = self.lists;
         let primaries = self.primaries();
@@ -93,13 +94,14 @@ impl Nodes {
     /// The first N of a walk, spread over as many zones as there are (paper §4.6): first those that
     /// bring a new zone, then the rest in the order of the walk.
     fn first(&self, walk: &[u16]) -> impl Iterator<Item = NodeId> {
-        let mut zones = IndexSet::default();
+        let (mut zones, mut taken) = (IndexSet::default(), IndexSet::default());
         let brings_zone = |node: &&u16| zones.insert(self.zones[usize::from(**node)]);
         let mut first: Vec<u16> = walk.iter().filter(brings_zone).take(self.n).copied().collect();
-        let spread = first.len();
-        let rest = walk.iter().filter(|node| !first[..spread].contains(node));
-        let rest: Vec<u16> = rest.take(self.n - spread).copied().collect();
-        first.extend(rest);
+        for node in &first {
+            taken.insert(*node);
+        }
+        let rest = walk.iter().filter(|node| taken.insert(**node)).copied();
+        first.extend(rest.take(self.n - first.len()));
         first.into_iter().map(|node| self.ids[usize::from(node)])
     }
 }

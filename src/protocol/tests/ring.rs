@@ -132,6 +132,15 @@ proptest! {
     }
 
     #[test]
+    fn a_founded_layout_is_what_joins_make_of_it(weights in prop::collection::vec(1u32..=3, 1..8)) {
+        let members: Vec<Member> = (0..).zip(&weights).map(|(id, w)| member(id, *w, None)).collect();
+        let strategy = Partitioning::EqualPartitions { partitions: 64 };
+        let of = |members: &[Member]| Layout::new(strategy, 1, members.to_vec()).unwrap();
+        let joined = members[1..].iter().fold(of(&members[..1]), |all, one| all.join(one.clone()).unwrap());
+        prop_assert_eq!(of(&members), joined);
+    }
+
+    #[test]
     fn equal_partitions_follow_weights_through_joins_and_leaves(
         layout in layouts_of(3..=3), changes in prop::collection::vec((any::<prop::sample::Index>(), 1u32..=3), 0..8),
     ) {

@@ -5,7 +5,7 @@ mod ring_support;
 use dynamo_protocol::ids::{Key, NodeId};
 use dynamo_protocol::ring::{
     Layout, LayoutError, MAX_MEMBERS, MAX_NAME_BYTES, MAX_PARTITIONS, MAX_TOKENS_PER_NODE, Member,
-    Position, Ring, Strategy,
+    Position, RangeId, Ring, Strategy,
 };
 use ring_support::{member, members};
 use std::collections::BTreeMap;
@@ -278,4 +278,18 @@ fn explicit_tokens_are_checked_too() {
     assert!(Ring::from_tokens(1, &many[..MAX_MEMBERS]).is_ok());
     let refusal = Ring::from_tokens(1, &many).unwrap_err();
     assert_eq!(refusal, LayoutError::TooManyMembers(MAX_MEMBERS + 1));
+}
+
+#[test]
+fn a_table_of_owners_from_outside_may_leave_a_member_out_but_names_members_only() {
+    let decoded = |owners: [NodeId; 4]| {
+        let strategy = Strategy::EqualPartitions { partitions: 4 };
+        let bytes = postcard::to_allocvec(&(strategy, 2u8, members(3), owners.to_vec())).unwrap();
+        postcard::from_bytes::<Layout>(&bytes)
+    };
+    let ring = Ring::new(&decoded([C, A, C, A]).unwrap());
+    let list = |range| ring.preference_list_of(RangeId(range)).unwrap().all().collect::<Vec<_>>();
+    assert_eq!([list(0), list(3)], [[C, A, B], [A, C, B]], "who owns nothing comes last");
+    assert!(ring.ranges_of(B).is_empty() && ring.contains(B));
+    assert!(decoded([A, B, C, NodeId(9)]).is_err());
 }
