@@ -66,17 +66,6 @@ pub struct Way {
     pub world: Scenario,
 }
 
-impl Way {
-    /// The sequence with what each action does, as a counterexample to `property`.
-    ///
-    /// # Errors
-    /// None, if the world is one in which it was found.
-    pub fn counterexample(&self, property: Property) -> Result<Trace, ModelError> {
-        let model = model_for(&self.world, Some(property))?;
-        Ok(Trace::new(&model, Some(property), &self.trace))
-    }
-}
-
 named! {
     /// How many of the three gets of a world run together.
     pub enum Gets: "number of gets", later [] {
@@ -309,6 +298,15 @@ impl Way {
         let step = |state, action: &Action| whole.step(&state, action);
         let spent = trace.iter().fold(whole.initial(), step).spent;
         Way { spent, trace, world: whole.scenario().clone() }
+    }
+
+    /// The sequence with what each action does, as a counterexample to `property`.
+    ///
+    /// # Errors
+    /// None, if the world is one in which it was found.
+    pub fn counterexample(&self, property: Property) -> Result<Trace, ModelError> {
+        let model = model_for(&self.world, Some(property))?;
+        Ok(Trace::new(&model, Some(property), &self.trace))
     }
 }
 

@@ -32,6 +32,11 @@ fn set(kinds: &str) -> BTreeSet<char> {
     kinds.chars().collect()
 }
 
+/// What breaks without faults needs no others.
+fn minimal(kinds: BTreeSet<char>) -> BTreeSet<char> {
+    if kinds.contains(&'0') { set("0") } else { kinds }
+}
+
 /// A row and those it is compared with.
 struct Row<'a> {
     all: &'a Rows,
@@ -59,11 +64,12 @@ impl Row<'_> {
         &self.all[self.name][column]
     }
 
+    /// The same of the row with another word in its name.
     fn of(&self, from: &str, to: &str, column: &str) -> &BTreeSet<char> {
         &self.all[&self.name.replace(from, to)][column]
     }
 
-    fn any_without_faults(&self, column: &str) -> bool {
+    fn breaks_without_faults(&self, column: &str) -> bool {
         self.breaks(column).contains(&'0')
     }
 }
@@ -74,7 +80,7 @@ type Rule = (&'static str, fn(&Row) -> Option<bool>);
 const OF_BOTH: [Rule; 7] = [
     ("without faults regular and read-your-writes hold exactly if R + W > N", |row| {
         let [n, r, w] = row.nrw();
-        Some(["reg", "ryw"].iter().all(|column| row.any_without_faults(column) == (r + w <= n)))
+        Some(["reg", "ryw"].iter().all(|column| row.breaks_without_faults(column) == (r + w <= n)))
     }),
     ("with any one fault they hold exactly if R + W > N and W > 1, under strict quorums", |row| {
         let [n, r, w] = row.nrw();
@@ -96,7 +102,7 @@ const OF_BOTH: [Rule; 7] = [
     ("no-resurrection holds", |row| Some(row.breaks("res").is_empty())),
     ("sloppy placement costs nothing without faults, and gives convergence after a drop", |row| {
         let alike = |column: &str| {
-            row.any_without_faults(column) == row.of("sloppy", "strict", column).contains(&'0')
+            row.breaks_without_faults(column) == row.of("sloppy", "strict", column).contains(&'0')
         };
         let all = || COLUMNS.into_iter().all(alike) && !row.breaks("conv").contains(&'d');
         row.is("sloppy").then(all)
@@ -106,17 +112,16 @@ const OF_BOTH: [Rule; 7] = [
 const OF_THREE: [Rule; 7] = [
     ("without faults strict monotonic-reads hold exactly if R = N or repair is blocking", |row| {
         let promised = row.reads_all() || row.is("blocking");
-        row.is("strict").then(|| row.any_without_faults("mono") != promised)
+        row.is("strict").then(|| row.breaks_without_faults("mono") != promised)
     }),
     ("a lost disk is all that breaks strict monotonic-reads, of 322-blocking too", |row| {
         let loses = row.name == "322-strict-blocking" || (row.reads_all() && row.is("off"));
-        let is_safe = row.is("strict") && !row.any_without_faults("mono");
+        let is_safe = row.is("strict") && !row.breaks_without_faults("mono");
         is_safe.then(|| *row.breaks("mono") == set(if loses { "l" } else { "" }))
     }),
     ("linearizable breaks by exactly the faults that break regular or monotonic-reads", |row| {
         let both: BTreeSet<char> = row.breaks("reg") | row.breaks("mono");
-        let minimal = if both.contains(&'0') { set("0") } else { both };
-        Some(*row.breaks("lin") == minimal)
+        Some(*row.breaks("lin") == minimal(both))
     }),
     ("a lost disk is the only single fault that breaks safety in a strict row", |row| {
         let safe = COLUMNS.iter().filter(|column| **column != "conv");
@@ -154,7 +159,7 @@ const OF_THREE: [Rule; 7] = [
 ];
 
 const OF_TWO: [Rule; 4] = [
-    ("without faults monotonic-reads hold", |row| Some(!row.any_without_faults("mono"))),
+    ("without faults monotonic-reads hold", |row| Some(!row.breaks_without_faults("mono"))),
     (
         "linearizable breaks by more than regular and monotonic-reads do in these rows alone",
         |row| {
@@ -166,9 +171,7 @@ const OF_TWO: [Rule; 4] = [
                 _ => "",
             };
             let both: BTreeSet<char> = row.breaks("reg") | row.breaks("mono");
-            let all = &both | &set(more);
-            let minimal = if both.contains(&'0') { set("0") } else { all };
-            Some(*row.breaks("lin") == minimal)
+            Some(*row.breaks("lin") == minimal(&both | &set(more)))
         },
     ),
     ("converges survives a lost disk exactly where R = N and repair is async", |row| {

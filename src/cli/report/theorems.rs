@@ -37,11 +37,11 @@ fn add_counterexamples(part: &mut Part, row: usize, record: &Record) -> anyhow::
     for (column, property) in (1..).zip(PROPERTIES) {
         for (nth, way) in record.ways(property).iter().enumerate() {
             let known = runs.iter().position(|(run, _)| run.is_run_of(way));
-            let place = known.unwrap_or(runs.len());
-            match known {
-                Some(place) => runs[place].1.push(property),
-                None => runs.push((way, vec![property])),
-            }
+            let place = known.unwrap_or_else(|| {
+                runs.push((way, Vec::new()));
+                runs.len() - 1
+            });
+            runs[place].1.push(property);
             if nth == 0 {
                 part.links.push((row, column, id(place)));
             }

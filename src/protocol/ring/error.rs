@@ -15,8 +15,8 @@ pub const MAX_PARTITIONS: u32 = 65_536;
 
 /// Tokens of the whole ring times members: the places in all preference lists together, and the steps
 /// that it takes to work out a [`Ring`](super::Ring). It keeps twelve bytes for each of the first N
-/// places of each list: 768 MiB where every member stores every key. 100 nodes of 4096 tokens each are within it, 1000 nodes of 64, and any number of
-/// partitions.
+/// places of each list: 768 MiB where every member stores every key. 100 nodes of 4096 tokens each
+/// are within it, 1000 nodes of 64, and any number of partitions.
 pub const MAX_PREFERENCE_PLACES: u64 = 1 << 26;
 const _: () = assert!(MAX_MEMBERS as u64 * MAX_PARTITIONS as u64 <= MAX_PREFERENCE_PLACES);
 

@@ -62,9 +62,19 @@ impl Town {
     }
 
     pub(crate) fn of((n, r, w): (u8, u8, u8), founders: u64, count: u64, quorum: Quorum) -> Town {
-        let off = ReadRepair::Off;
-        let config = Config::founded_on(layout(n, founders), r, w, Versioning::Dotted, off);
-        let failures = FailureHandling { gossip: true, quorum, ..FailureHandling::default() };
+        let failures = FailureHandling { quorum, ..FailureHandling::default() };
+        Town::founded_on(layout(n, founders), (r, w), count, failures)
+    }
+
+    /// `count` nodes, of which those of `layout` are members.
+    pub(crate) fn founded_on(
+        layout: Layout,
+        (r, w): (u8, u8),
+        count: u64,
+        failures: FailureHandling,
+    ) -> Town {
+        let config = Config::founded_on(layout, r, w, Versioning::Dotted, ReadRepair::Off);
+        let failures = FailureHandling { gossip: true, ..failures };
         let config = Arc::new(config.unwrap().with(failures).unwrap());
         let mut town = Town { config, hosts: Vec::new(), network: VecDeque::new() };
         for id in 0..count {
