@@ -1,7 +1,7 @@
 //! A scenario's verdicts.
 
 use crate::explore::{Coverage, Exploration, Limits, Marks, Progress, Stopped, explore};
-use crate::scenario::{Expectation, Mechanism, Property, Scenario};
+use crate::scenario::{Expectation, Mechanism, Property, Scenario, Switch};
 use crate::world::{Action, ClusterModel, Kind, ModelError};
 use std::time::Duration;
 
@@ -53,26 +53,30 @@ pub enum Outcome {
 }
 
 /// Checks a scenario: explores its whole space, unless a limit comes first or every property asked
-/// is refuted.
+/// is refuted. With `symmetry` of the runs that differ in who is which only one is explored, where that
+/// is sound: see [`ClusterModel::up_to_symmetry`].
 ///
 /// # Errors
 /// If the scenario's cluster cannot be built.
 pub fn check(
     scenario: &Scenario,
+    symmetry: Switch,
     limits: Limits,
     report: &mut dyn FnMut(&Progress) -> bool,
 ) -> Result<Report, ModelError> {
-    check_by(scenario, |_| true, |model, asked| explore(model, asked, limits, report))
+    check_by(scenario, symmetry, |_| true, |model, asked| explore(model, asked, limits, report))
 }
 
 /// Checks a scenario by an engine that can judge some of the properties; `pass` explores one model
 /// for them.
 pub(crate) fn check_by(
     scenario: &Scenario,
+    symmetry: Switch,
     can_judge: impl Fn(Property) -> bool,
     mut pass: impl FnMut(&ClusterModel, &[Property]) -> Exploration<Action>,
 ) -> Result<Report, ModelError> {
     let model = ClusterModel::new(scenario)?;
+    let model = if symmetry.is_on() { model.up_to_symmetry() } else { model };
     let mut pass = |model: &ClusterModel| {
         let asked: Vec<Property> = model.asked().filter(|&asked| can_judge(asked)).collect();
         (!asked.is_empty()).then(|| pass(model, &asked))
@@ -229,10 +233,14 @@ impl Report {
         });
         let together = faults.total.map(|total| format!(", {total} faults of all kinds together"));
         let together = together.unwrap_or_default();
+        let symmetry = match self.model.is_symmetric() {
+            true => ", clients that are alike begin in their order",
+            false => "",
+        };
         format!(
             "{} nodes, {} keys, {} clients with {steps} steps and one final read, {} crashes, \
              {} drops, {} duplicates, {} premature timeouts, {} lost disks, {} partitions\
-             {together}{changes}",
+             {together}{changes}{symmetry}",
             scenario.cluster.nodes,
             self.model.plan().keys().len(),
             scenario.clients.len(),

@@ -9,7 +9,7 @@ pub use cases::{ENUMERATIONS, Enumeration, Found, Tried};
 
 use crate::check::{Outcome, Report, Verdict, check};
 use crate::explore::{Limits, Progress};
-use crate::scenario::{Enumerated, Exhibit};
+use crate::scenario::{Enumerated, Exhibit, Switch};
 use crate::trace::Trace;
 use crate::world::ModelError;
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub fn show(
     limits: Limits,
     report: &mut dyn FnMut(&Progress) -> bool,
 ) -> Result<Shown, ModelError> {
-    let broken = check(&exhibit.broken, limits, report)?;
-    let safe = check(&exhibit.safe, limits, report)?;
+    let broken = check(&exhibit.broken, Switch::On, limits, report)?;
+    let safe = check(&exhibit.safe, Switch::On, limits, report)?;
     Ok(Shown {
         counterexample: counterexample(exhibit, &broken),
         broken_states: broken.unique(),

@@ -172,3 +172,23 @@ fn coverage_is_told() {
     let never = if never.is_empty() { "none".into() } else { never.join(", ") };
     assert!(stdout.contains(&format!("never taken: {never}\n")), "{stdout}");
 }
+
+/// Every engine explores as much, with symmetry and without it, and says which it was.
+#[test]
+fn clients_that_are_alike_begin_in_their_order() {
+    let unique = |flags: &[&str]| {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/models/scenarios/four-writers.toml");
+        let (code, stdout, stderr) =
+            run(&[&[file, "--property", "regular", "--json"], flags].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        let line: Value = serde_json::from_str(&stdout).expect("one JSON object");
+        let bounds = line["bounds"].as_str().expect("a sentence");
+        let in_order = bounds.ends_with("clients that are alike begin in their order");
+        assert_eq!(in_order, !flags.contains(&"off"), "{bounds}");
+        line["unique"].as_u64().expect("a count")
+    };
+    let (some, all) = (unique(&[]), unique(&["--symmetry", "off"]));
+    assert!(all > 20 * some && all < 24 * some, "{some} of {all}");
+    assert_eq!(unique(&["--engine", "stateright-dfs"]), some);
+    assert_eq!(unique(&["--engine", "stateright-bfs", "--symmetry", "off"]), all);
+}

@@ -5,7 +5,7 @@ use super::encoding::Encoded;
 use super::model::properties;
 use crate::check::{Report, check_by};
 use crate::explore::{Coverage, Exploration, Limits, Marks, Progress, Space, Stopped};
-use crate::scenario::{Property as Question, Scenario};
+use crate::scenario::{Property as Question, Scenario, Switch};
 use crate::world::{ClusterModel, ModelError, Violated};
 use ::stateright::{Checker, Model, Property};
 use std::hash::Hash;
@@ -132,6 +132,7 @@ pub fn can_judge(property: Question) -> bool {
 /// If the scenario's cluster cannot be built, or memory is limited.
 pub fn check(
     scenario: &Scenario,
+    symmetry: Switch,
     order: Order,
     limits: Limits,
     report: &mut dyn FnMut(&Progress) -> bool,
@@ -141,7 +142,7 @@ pub fn check(
     }
     let pass =
         |model: &ClusterModel, asked: &[Question]| run(model.clone(), asked, order, limits, report);
-    Ok(check_by(scenario, can_judge, pass)?)
+    Ok(check_by(scenario, symmetry, can_judge, pass)?)
 }
 
 /// Lets Stateright explore a model, with one thread: with more its traces and limits would differ

@@ -1,13 +1,17 @@
-//! Orders of steps that are left out make no difference: every small world is explored whole and
-//! reduced, and a reduction that is too bold is caught.
+//! Orders of steps that are left out make no difference, nor does it who of those that are alike is
+//! which: every small world is explored whole and reduced, and a reduction that is too bold is caught.
 
 use dynamo_models::explore::{
-    Agreement, Exploration, Limits, Marks, Space, Stopped, explore_frontier,
+    Agreement, Exploration, Known, Limits, Marks, Space, Stopped, explore_frontier,
 };
-use dynamo_models::scenario::{Faults, Property, Scenario};
+use dynamo_models::scenario::{
+    Cluster, Durability, Faults, Property, Quorum, ReadRepair, Scenario, Schedule, Step, Switch,
+    Versioning,
+};
 use dynamo_models::theorems::{Configuration, Gets, required};
 use dynamo_models::world::{Action, ClusterModel, Spent, State, Violated};
-use std::collections::BTreeSet;
+use dynamo_protocol::ids::Key;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 
 /// Worlds with more states are not explored whole.
@@ -24,8 +28,8 @@ fn explored<S: Space<Action = Action>>(space: &S, asked: &[Property]) -> Explora
     explore_frontier(space, asked, limits, &mut |_| true)
 }
 
-/// Which faults are enough to break which property.
-fn found(model: &ClusterModel, done: &Exploration<Action>) -> BTreeSet<(Property, String)> {
+/// Which faults are enough to break which property, and after how many actions.
+fn found(model: &ClusterModel, done: &Exploration<Action>) -> BTreeMap<(Property, String), usize> {
     let spent = |trace: &[Action]| {
         let step = |state, action: &Action| {
             assert!(model.actions(&state).contains(action), "{action} is possible");
@@ -33,7 +37,9 @@ fn found(model: &ClusterModel, done: &Exploration<Action>) -> BTreeSet<(Property
         };
         trace.iter().fold(model.initial(), step).spent.to_string()
     };
-    done.refuted.iter().map(|(property, trace)| (*property, spent(trace))).collect()
+    let found =
+        |(property, trace): &(Property, Vec<Action>)| ((*property, spent(trace)), trace.len());
+    done.refuted.iter().map(found).collect()
 }
 
 /// What was compared: worlds, states of the whole, states that the reduction left.
@@ -46,27 +52,50 @@ struct Compared {
 }
 
 impl Compared {
-    /// Explores both passes over a world, if they are small enough, whole and reduced.
-    fn compare(&mut self, name: &str, scenario: &Scenario) {
+    /// Explores both passes over a world, if they are small enough, whole and with fewer orders of
+    /// steps.
+    fn compare_orders(&mut self, name: &str, scenario: &Scenario) {
         for whole in passes(scenario) {
             let reduced = whole.clone().reduced();
-            let asked: Vec<Property> = whole.asked().collect();
-            if !reduced.is_reduced() || asked.is_empty() {
-                continue;
+            if reduced.is_reduced() {
+                self.compare(&whole, &reduced, |all, some| {
+                    assert!(all.keys().eq(some.keys()), "{name}: {all:?}, but reduced {some:?}");
+                });
             }
-            let all = explored(&whole, &asked);
-            if all.stopped == Some(Stopped::States) {
-                continue;
-            }
-            let some = explored(&reduced, &asked);
-            let breaks = found(&whole, &all);
-            // The whole cluster takes the steps: each counterexample is one of its own.
-            assert_eq!(found(&whole, &some), breaks, "{name}");
-            self.worlds += 1;
-            self.whole += all.progress.unique;
-            self.reduced += some.progress.unique;
-            self.refuted += breaks.len();
         }
+    }
+
+    /// The same up to symmetry.
+    fn compare_symmetry(&mut self, name: &str, scenario: &Scenario) {
+        for whole in passes(scenario) {
+            let reduced = whole.clone().up_to_symmetry();
+            assert!(reduced.is_symmetric(), "{name}");
+            self.compare(&whole, &reduced, |all, some| assert_eq!(all, some, "{name}"));
+        }
+    }
+
+    fn compare(
+        &mut self,
+        whole: &ClusterModel,
+        reduced: &ClusterModel,
+        same: impl Fn(&BTreeMap<(Property, String), usize>, &BTreeMap<(Property, String), usize>),
+    ) {
+        let asked: Vec<Property> = whole.asked().collect();
+        if asked.is_empty() {
+            return;
+        }
+        let all = explored(whole, &asked);
+        if all.stopped == Some(Stopped::States) {
+            return;
+        }
+        let some = explored(reduced, &asked);
+        let breaks = found(whole, &all);
+        // The whole cluster takes the steps: each counterexample is one of its own.
+        same(&breaks, &found(whole, &some));
+        self.worlds += 1;
+        self.whole += all.progress.unique;
+        self.reduced += some.progress.unique;
+        self.refuted += breaks.len();
     }
 
     fn print(&self) {
@@ -103,9 +132,9 @@ fn no_theorem_of_a_small_world_depends_on_the_reduction() {
         if !seen.insert(configuration.to_string()) {
             continue;
         }
-        compared.compare(&configuration.to_string(), &configuration.scenario(0));
+        compared.compare_orders(&configuration.to_string(), &configuration.scenario(0));
         for scenario in with_one_fault(&configuration) {
-            compared.compare(&format!("{configuration} {:?}", scenario.faults), &scenario);
+            compared.compare_orders(&format!("{configuration} {:?}", scenario.faults), &scenario);
         }
     }
     compared.print();
@@ -121,7 +150,7 @@ fn no_verdict_of_the_suite_depends_on_the_reduction() {
     for (name, scenario) in suite.unwrap_or_else(|error| panic!("{error}")) {
         let [model, _] = passes(&scenario);
         refused += usize::from(!model.reduced().is_reduced());
-        compared.compare(&name, &scenario);
+        compared.compare_orders(&name, &scenario);
     }
     compared.print();
     println!("refused: {refused}");
@@ -148,10 +177,10 @@ fn what_is_left_out_depends_on_no_thread() {
     assert!(most > 50_000, "{most}");
 }
 
-/// Takes whatever arrives at once, as if all deliveries commuted.
-struct Reckless(ClusterModel);
+/// A cluster of whose next actions only some are tried.
+struct Bold(ClusterModel, fn(&State, Vec<Action>) -> Vec<Action>);
 
-impl Space for Reckless {
+impl Space for Bold {
     type State = State;
     type Action = Action;
 
@@ -160,12 +189,7 @@ impl Space for Reckless {
     }
 
     fn actions(&self, state: &State) -> Vec<Action> {
-        let mut actions = self.0.actions(state);
-        let delivery = actions.iter().position(|action| matches!(action, Action::Deliver(_)));
-        if let Some(place) = delivery {
-            actions = vec![actions.swap_remove(place)];
-        }
-        actions
+        self.1(state, self.0.actions(state))
     }
 
     fn step(&self, state: &State, action: &Action, marks: &mut Marks) -> State {
@@ -174,6 +198,10 @@ impl Space for Reckless {
 
     fn violated(&self, state: &State) -> Violated {
         state.violated
+    }
+
+    fn violated_ahead(&self, state: &State, open: &[Property], known: &mut Known) -> Violated {
+        self.0.violated_ahead(state, open, known)
     }
 
     fn is_fault(&self, action: &Action) -> bool {
@@ -189,6 +217,14 @@ impl Space for Reckless {
     }
 }
 
+/// Takes whatever arrives at once, as if all deliveries commuted.
+fn deliver_at_once(_: &State, mut actions: Vec<Action>) -> Vec<Action> {
+    match actions.iter().position(|action| matches!(action, Action::Deliver(_))) {
+        Some(place) => vec![actions.swap_remove(place)],
+        None => actions,
+    }
+}
+
 #[test]
 fn a_reduction_that_is_too_bold_is_caught() {
     let mut caught = BTreeSet::new();
@@ -196,7 +232,7 @@ fn a_reduction_that_is_too_bold_is_caught() {
         for whole in passes(&configuration.scenario(0)) {
             let asked: Vec<Property> = whole.asked().collect();
             let all = explored(&whole, &asked);
-            let bold = explored(&Reckless(whole.clone()), &asked);
+            let bold = explored(&Bold(whole.clone(), deliver_at_once), &asked);
             if found(&whole, &all) != found(&whole, &bold) {
                 caught.insert(configuration.to_string());
             }
@@ -204,4 +240,181 @@ fn a_reduction_that_is_too_bold_is_caught() {
     }
     println!("caught in {caught:?}");
     assert!(caught.contains("311-strict-off") && caught.contains("322-strict-off"));
+}
+
+/// Clients of whom some are alike. Where `a` is stored, there `b` is, too.
+const ALIKE: [&[&[&str]]; 8] = [
+    &[&["put-blind a"], &["put-blind a"]],
+    &[&["put-blind a@0"], &["put-blind a@0"], &["put-blind a@0"]],
+    &[&["get a@0", "put a@0"], &["get a@0", "put a@0"]],
+    &[&["put a@0", "get a@1"], &["put a@0", "get a@1"]],
+    &[&["put-blind a@1", "delete a@1"], &["get a@0"], &["get a@0"]],
+    &[&["put a@0"], &["get a@1"], &["put a@0"]],
+    &[&["put-blind a@0", "get b@1"], &["put-blind b@0", "get a@1"]],
+    &[&["put a@0", "put a@1"], &["put b@0", "put b@1"]],
+];
+
+/// The keys of one world: the same nodes store both, in the same order.
+fn keys_alike(model: &ClusterModel) -> String {
+    let ring = model.config().ring();
+    let list = |key: &str| ring.preference_list(&Key::from(key)).all().collect::<Vec<_>>();
+    let mut names = (0..).map(|number| format!("b{number}"));
+    names.find(|name| list(name) == list("a")).expect("there are only so many lists")
+}
+
+/// The standard question about other clients.
+fn asked_by(clients: &[&[&str]], cluster: &Cluster, faults: Faults) -> Scenario {
+    let parse = |step: &&str| step.parse::<Step>().expect("a step");
+    let clients = clients.iter().map(|steps| steps.iter().map(parse).collect()).collect();
+    let mut scenario = Scenario { clients, ..Scenario::standard(*cluster, faults) };
+    let b = keys_alike(&ClusterModel::new(&scenario).expect("a cluster"));
+    for step in scenario.clients.iter_mut().flatten().filter(|step| step.key == "b") {
+        step.key.clone_from(&b);
+    }
+    scenario
+}
+
+/// Small clusters.
+fn clusters() -> impl Iterator<Item = Cluster> {
+    let sizes = [(2, 1, 1), (3, 2, 2)];
+    Quorum::ALL.iter().flat_map(move |&quorum| {
+        sizes.map(|(n, r, w)| {
+            let read_repair = ReadRepair::Async;
+            Configuration { n, r, w, quorum, read_repair }.scenario(0).cluster
+        })
+    })
+}
+
+/// None, or one of one kind.
+fn faults(cluster: &Cluster) -> Vec<Faults> {
+    let no = Faults::default();
+    let mut faults = vec![no, Faults { timeouts: 1, ..no }];
+    if cluster.n == 2 {
+        faults.push(Faults { drops: 1, ..no });
+        faults.push(Faults { crashes: 1, ..no });
+        faults.push(Faults { duplicates: 1, ..no });
+        faults.push(Faults { partitions: 1, ..no });
+    }
+    faults
+}
+
+#[test]
+fn no_verdict_depends_on_who_of_those_alike_is_which() {
+    let mut compared = Compared::default();
+    for cluster in clusters() {
+        for clients in ALIKE {
+            for faults in faults(&cluster) {
+                let scenario = asked_by(clients, &cluster, faults);
+                let exchanges_keys = scenario.keys().len() > 1;
+                if !exchanges_keys || cluster.quorum == Quorum::Strict {
+                    compared.compare_symmetry(&format!("{clients:?} {faults:?}"), &scenario);
+                }
+            }
+        }
+    }
+    compared.print();
+    assert!(compared.worlds > 100 && compared.refuted > 100);
+    assert!(compared.reduced * 3 < compared.whole * 2);
+}
+
+#[test]
+fn of_three_that_are_alike_a_sixth_is_explored() {
+    let cluster = clusters().nth(1).expect("a cluster");
+    let model = ClusterModel::new(&asked_by(ALIKE[1], &cluster, Faults::default()));
+    let count = |model: &ClusterModel| {
+        let asked: Vec<Property> = model.asked().collect();
+        explored(model, &asked).progress.unique as f64
+    };
+    let model = model.expect("a cluster");
+    let ratio = count(&model) / count(&model.up_to_symmetry());
+    assert!(
+        ratio > 5.5 && ratio < 6.0,
+        "{ratio}: nobody has called, and the first states, are alone"
+    );
+}
+
+/// Where clients or keys have an order it matters who is who.
+#[test]
+fn symmetry_is_refused_where_names_have_an_order() {
+    let cluster = clusters().next().expect("a cluster");
+    let asked = |clients: &[&[&str]], cluster: &Cluster, faults: Faults| {
+        let scenario = asked_by(clients, cluster, faults);
+        let has_symmetry = |scenario| {
+            ClusterModel::new(scenario).expect("a cluster").up_to_symmetry().is_symmetric()
+        };
+        (has_symmetry(&scenario), scenario)
+    };
+    let (no, keys) = (Faults::default(), ALIKE[7]);
+    let refused = |scenario: Scenario| {
+        let model = ClusterModel::new(&scenario).expect("a cluster").up_to_symmetry();
+        assert!(!model.is_symmetric(), "{}", scenario.to_toml());
+    };
+    for clients in [ALIKE[0], keys] {
+        let (has_symmetry, scenario) = asked(clients, &cluster, no);
+        assert!(has_symmetry);
+        let of = |cluster: Cluster| Scenario { cluster, ..scenario.clone() };
+        let buffered = Cluster { durability: Durability::Buffered, ..cluster };
+        let clock = Versioning::VectorClock { limit: None };
+        refused(of(buffered));
+        refused(of(Cluster { versioning: clock, ..cluster }));
+        refused(of(Cluster { versioning: Versioning::LastWriterWins, ..cluster }));
+        refused(Scenario { schedule: Schedule::Sequential, ..scenario.clone() });
+        refused(Scenario { faults: Faults { disk_losses: 1, ..no }, ..scenario.clone() });
+    }
+    // Keys have one where trees, tombstones and hints are looked through.
+    let compared = Cluster { anti_entropy: Switch::On, ..cluster };
+    let reaped = Cluster { reap: Switch::On, ..cluster };
+    let sloppy = Cluster { quorum: Quorum::Sloppy, nodes: 3, ..cluster };
+    for cluster in [&compared, &reaped, &sloppy] {
+        assert!(asked(ALIKE[0], cluster, no).0 && !asked(keys, cluster, no).0, "{cluster:?}");
+    }
+    assert!(!asked(&[&["put a sloppy"], &["put b sloppy"]], &cluster, no).0);
+    // Nor is anybody alike who does something else, or where somebody else uses what they exchange.
+    let others: [&[&[&str]]; 5] = [
+        &[&["put a@0"], &["put a@1"]],
+        &[&["put a"], &["put-blind a"]],
+        &[&["put a"], &["put a", "get a"]],
+        &[&["put a", "get b"], &["put b", "get b"]],
+        &[&["put a"], &["put b"], &["get a", "put a"]],
+    ];
+    for clients in others {
+        assert!(!asked(clients, &cluster, no).0, "{clients:?}");
+    }
+}
+
+/// Lets clients begin one after the other, as if all of them were alike.
+fn begin_in_order(state: &State, mut actions: Vec<Action>) -> Vec<Action> {
+    let has_begun = |client: usize| {
+        let client = &state.run.clients[client];
+        client.done > 0 || client.waiting.is_some()
+    };
+    actions.retain(|action| match action {
+        Action::Call { client, .. } => (0..*client).all(has_begun),
+        _ => true,
+    });
+    actions
+}
+
+#[test]
+fn symmetry_that_is_not_there_is_caught() {
+    let cluster = clusters().next().expect("a cluster");
+    let no = Faults::default();
+    let lost = Faults { disk_losses: 1, ..no };
+    let worlds: [(&[&[&str]], Faults); 5] = [
+        // Sessions that are begun late are refused by who has lost its disk, but not the latest.
+        (ALIKE[1], lost),
+        (ALIKE[3], lost),
+        (ALIKE[5], lost),
+        (&[&["get a@1", "get a@0"], &["put a@0"]], no),
+        (&[&["get a@1", "put a@1"], &["put a@0", "get a@1"]], no),
+    ];
+    for (clients, faults) in worlds {
+        let is_caught = |whole: ClusterModel| {
+            let asked: Vec<Property> = whole.asked().collect();
+            let all = explored(&whole, &asked);
+            let bold = explored(&Bold(whole.clone(), begin_in_order), &asked);
+            found(&whole, &all) != found(&whole, &bold)
+        };
+        assert!(passes(&asked_by(clients, &cluster, faults)).into_iter().any(is_caught));
+    }
 }

@@ -96,7 +96,7 @@ impl Model for Counters {
 }
 
 /// Only depth-first search and simulation read `symmetry()`; breadth-first search and the Explorer
-/// ignore it without a word. We use no symmetry: places on the ring differ.
+/// ignore it without a word. Our own symmetry is part of the model, so that every engine has it.
 #[test]
 fn breadth_first_search_ignores_symmetry() {
     let dfs = Counters.checker().symmetry().spawn_dfs().join();

@@ -53,7 +53,7 @@ fn checked(configuration: &Configuration, set: Spent) -> Vec<(Property, Option<u
         partitions: set.partitions,
         total: None,
     };
-    let report = check(&scenario, Limits::default(), &mut |_| true).expect("a cluster");
+    let report = check(&scenario, Switch::On, Limits::default(), &mut |_| true).expect("a cluster");
     let length = |verdict: &Verdict| match verdict {
         Verdict::Refuted(trace) => Some(trace.len()),
         Verdict::Holds => None,

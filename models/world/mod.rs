@@ -22,6 +22,7 @@ mod plan;
 mod shown;
 mod space;
 mod state;
+mod symmetry;
 mod table;
 
 pub use action::Action;
@@ -62,6 +63,8 @@ pub struct ClusterModel {
     with_history: bool,
     /// Whether orders of steps that make no difference are left out.
     reduced: bool,
+    /// Of each client who must have begun before it does, if somebody must.
+    begins_after: Vec<Option<usize>>,
     /// Shared by all clones: they have one configuration.
     memo: Arc<Memo>,
     views: Arc<Views>,
@@ -86,8 +89,17 @@ impl ClusterModel {
         let config = Arc::new(config(scenario, &plan.keys()[0])?);
         let scenario = Arc::new(scenario.clone());
         let (plan, memo, views) = (Arc::new(plan), Arc::default(), Arc::default());
-        let (with_history, reduced) = (false, false);
-        Ok(ClusterModel { scenario, config, plan, with_history, reduced, memo, views })
+        let (with_history, reduced, begins_after) = (false, false, Vec::new());
+        Ok(ClusterModel {
+            scenario,
+            config,
+            plan,
+            with_history,
+            reduced,
+            begins_after,
+            memo,
+            views,
+        })
     }
 
     /// The same cluster with the whole history in its state, to judge `linearizable`.
@@ -296,8 +308,10 @@ impl ClusterModel {
 
     /// Whether `client` may start: in sequential scenarios those before it have finished.
     fn may_start(&self, state: &State, client: usize) -> bool {
-        self.scenario.schedule == Schedule::Concurrent
-            || (0..client).all(|other| self.has_finished(state, other))
+        match self.scenario.schedule {
+            Schedule::Concurrent => self.is_next_of_its_like(state, client),
+            Schedule::Sequential => (0..client).all(|other| self.has_finished(state, other)),
+        }
     }
 
     fn has_finished(&self, state: &State, client: usize) -> bool {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo_models::check::{Outcome, Report, check};
 use dynamo_models::explore::{Limits, Progress};
-use dynamo_models::scenario::{Property, Scenario, Tier};
+use dynamo_models::scenario::{Property, Scenario, Switch, Tier};
 use dynamo_models::stateright::{self, Order};
 use progress::Meters;
 use question::Question;
@@ -47,6 +47,10 @@ pub(crate) struct CheckArgs {
     /// Who explores: our own engine, or one of Stateright's checkers over the same model
     #[arg(long, value_enum, default_value_t = Engine::Dynamo)]
     engine: Engine,
+    /// Of runs that differ only in which of several clients that are alike is which, explore one:
+    /// `off` finds the same, among more states [default: on]
+    #[arg(long, value_name = "on|off")]
+    symmetry: Option<Switch>,
     /// Also print how many steps there were of each kind of action, and how many found a new state
     #[arg(long)]
     coverage: bool,
@@ -111,12 +115,13 @@ impl Engine {
     fn check(
         self,
         scenario: &Scenario,
+        symmetry: Switch,
         limits: Limits,
         report: &mut dyn FnMut(&Progress) -> bool,
     ) -> anyhow::Result<Report> {
         Ok(match self.order() {
-            None => check(scenario, limits, report)?,
-            Some(order) => stateright::check(scenario, order, limits, report)?,
+            None => check(scenario, symmetry, limits, report)?,
+            Some(order) => stateright::check(scenario, symmetry, order, limits, report)?,
         })
     }
 }
@@ -175,6 +180,7 @@ pub(super) fn check_all<'a>(
         // The last scenarios share the threads of those that are done.
         threads: NonZero::new(threads.div_ceil(jobs.min(scenarios.len() - place))),
     };
+    let symmetry = args.symmetry.unwrap_or(Switch::On);
     let meters = Meters::new(scenarios.len());
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let stopped = || is_interrupted() || failed.load(Ordering::Relaxed);
@@ -186,7 +192,7 @@ pub(super) fn check_all<'a>(
                 meter.show(progress);
                 !stopped()
             };
-            let checked = args.engine.check(&named.scenario, limits(place), &mut report);
+            let checked = args.engine.check(&named.scenario, symmetry, limits(place), &mut report);
             meter.finish();
             let checked = checked.with_context(|| named.name.clone()).and_then(|report| {
                 if args.json && !failed.load(Ordering::Relaxed) {
