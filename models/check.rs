@@ -1,8 +1,13 @@
 //! A scenario's verdicts.
 
-use crate::explore::{Coverage, Exploration, Limits, Marks, Progress, Stopped, explore};
+use crate::SOURCES;
+use crate::explore::{
+    Checkpoint, CheckpointError, Coverage, Exploration, Limits, Marks, Progress, Stopped, explore,
+    explore_kept,
+};
 use crate::scenario::{Expectation, Mechanism, Property, Scenario, Switch};
 use crate::world::{Action, ClusterModel, Kind, ModelError};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What the exploration says of one property. Nothing is ever proved: `Holds` speaks of the stated
@@ -41,6 +46,45 @@ pub struct Report {
     pub judgements: Vec<Judgement>,
 }
 
+/// How to check.
+#[derive(Clone, Debug)]
+pub struct How {
+    /// Whether of the runs that differ in who is which only one is explored, where that is sound: see
+    /// [`ClusterModel::up_to_symmetry`].
+    pub symmetry: Switch,
+    /// Limits of each pass.
+    pub limits: Limits,
+    /// A folder in which explorations are kept, to go on with them later; nowhere if there is none.
+    pub checkpoints: Option<PathBuf>,
+}
+
+impl Default for How {
+    fn default() -> How {
+        How { symmetry: Switch::On, limits: Limits::default(), checkpoints: None }
+    }
+}
+
+impl From<Limits> for How {
+    fn from(limits: Limits) -> How {
+        How { limits, ..How::default() }
+    }
+}
+
+/// Why a scenario cannot be checked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// There is no such cluster.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// What was kept cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checker of Stateright was given a limit of memory.
+    #[error("Stateright does not tell how much memory it takes: limit its states or its time")]
+    Memory,
+}
+
 /// How a check ended, in the order of precedence of exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -53,18 +97,30 @@ pub enum Outcome {
 }
 
 /// Checks a scenario: explores its whole space, unless a limit comes first or every property asked
-/// is refuted. With `symmetry` of the runs that differ in who is which only one is explored, where that
-/// is sound: see [`ClusterModel::up_to_symmetry`].
+/// is refuted.
 ///
 /// # Errors
-/// If the scenario's cluster cannot be built.
+/// If the scenario's cluster cannot be built, or a checkpoint cannot be read.
 pub fn check(
     scenario: &Scenario,
-    symmetry: Switch,
-    limits: Limits,
+    how: &How,
     report: &mut dyn FnMut(&Progress) -> bool,
-) -> Result<Report, ModelError> {
-    check_by(scenario, symmetry, |_| true, |model, asked| explore(model, asked, limits, report))
+) -> Result<Report, CheckError> {
+    let pass = |model: &ClusterModel, asked: &[Property]| match &how.checkpoints {
+        None => Ok(explore(model, asked, how.limits, report)),
+        Some(folder) => {
+            let checkpoint = Checkpoint::new(folder, &key(model, asked));
+            Ok(explore_kept(model, asked, how.limits, &checkpoint, report)?)
+        }
+    };
+    check_by(scenario, how.symmetry, |_| true, pass)
+}
+
+/// What an exploration depends on.
+fn key(model: &ClusterModel, asked: &[Property]) -> String {
+    let history = model.has_history();
+    let (scenario, symmetry) = (model.scenario().content_hash(), model.is_symmetric());
+    format!("{SOURCES} {scenario} {asked:?} history {history} symmetry {symmetry}")
 }
 
 /// Checks a scenario by an engine that can judge some of the properties; `pass` explores one model
@@ -73,16 +129,16 @@ pub(crate) fn check_by(
     scenario: &Scenario,
     symmetry: Switch,
     can_judge: impl Fn(Property) -> bool,
-    mut pass: impl FnMut(&ClusterModel, &[Property]) -> Exploration<Action>,
-) -> Result<Report, ModelError> {
+    mut pass: impl FnMut(&ClusterModel, &[Property]) -> Result<Exploration<Action>, CheckError>,
+) -> Result<Report, CheckError> {
     let model = ClusterModel::new(scenario)?;
     let model = if symmetry.is_on() { model.up_to_symmetry() } else { model };
     let mut pass = |model: &ClusterModel| {
         let asked: Vec<Property> = model.asked().filter(|&asked| can_judge(asked)).collect();
-        (!asked.is_empty()).then(|| pass(model, &asked))
+        (!asked.is_empty()).then(|| pass(model, &asked)).transpose()
     };
-    let main = pass(&model);
-    let history = pass(&model.clone().with_history());
+    let main = pass(&model)?;
+    let history = pass(&model.clone().with_history())?;
     let judge = |&(property, expected): &(Property, Option<Expectation>)| {
         let linearizable = property == Property::Linearizable;
         let exploration = if linearizable { &history } else { &main };
@@ -198,6 +254,11 @@ impl Report {
     /// Wall time of both passes.
     pub fn elapsed(&self) -> Duration {
         self.passes().map(|pass| pass.elapsed).sum()
+    }
+
+    /// Why what was explored could not be kept on disk, if it was to be.
+    pub fn unkept(&self) -> Option<&str> {
+        self.passes().find_map(|pass| pass.unkept.as_deref())
     }
 
     /// The limit, or the interruption, that came before the end of the space, if one did.

@@ -10,14 +10,18 @@
 //! `converges` over the graph of all steps, once the space is exhausted, `available-writes` and
 //! `available-reads` by a search of the space's own from each state.
 
+mod checkpoint;
 mod continuations;
 mod coverage;
 mod crew;
 mod known;
+mod ledger;
+mod resume;
 mod search;
 mod space;
 mod visited;
 
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use continuations::cut_off;
 pub use coverage::{Coverage, KINDS, Taken};
 pub use known::Known;
@@ -25,6 +29,7 @@ pub use space::{Agreement, Marks, Space};
 
 use crate::scenario::Property;
 use search::Search;
+use serde::{Deserialize, Serialize};
 use std::num::NonZero;
 use std::time::Duration;
 
@@ -70,7 +75,7 @@ impl Stopped {
 }
 
 /// How an exploration is going.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Unique states found.
     pub unique: u64,
@@ -108,6 +113,8 @@ pub struct Exploration<A> {
     pub marks: Marks,
     /// How many steps there were of each kind.
     pub coverage: Coverage,
+    /// Why it could not be kept on disk as it ended, if that was wanted.
+    pub unkept: Option<String>,
 }
 
 impl<A> Exploration<A> {
@@ -149,4 +156,19 @@ pub fn explore<S: Space>(
     report: &mut dyn FnMut(&Progress) -> bool,
 ) -> Exploration<S::Action> {
     Search::new(space, asked, limits, report).explore()
+}
+
+/// The same, kept on disk now and then and when it ends: whoever calls it again goes on from there, and
+/// finds what a call would have found that nothing had ended. The limit of time is that of a call.
+///
+/// # Errors
+/// If there is a checkpoint and it cannot be read.
+pub fn explore_kept<S: Space>(
+    space: &S,
+    asked: &[Property],
+    limits: Limits,
+    checkpoint: &Checkpoint,
+    report: &mut dyn FnMut(&Progress) -> bool,
+) -> Result<Exploration<S::Action>, CheckpointError> {
+    Ok(Search::new(space, asked, limits, report).kept_in(checkpoint)?.explore())
 }

@@ -21,3 +21,6 @@ pub mod stateright;
 pub mod theorems;
 pub mod trace;
 pub mod world;
+
+/// The sources of the core and of this crate, hashed: what other sources have found may be wrong.
+pub const SOURCES: &str = env!("DYNAMO_SOURCES");

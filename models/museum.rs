@@ -7,11 +7,10 @@ mod reconcile;
 
 pub use cases::{ENUMERATIONS, Enumeration, Found, Tried};
 
-use crate::check::{Outcome, Report, Verdict, check};
+use crate::check::{CheckError, How, Outcome, Report, Verdict, check};
 use crate::explore::{Limits, Progress};
-use crate::scenario::{Enumerated, Exhibit, Switch};
+use crate::scenario::{Enumerated, Exhibit};
 use crate::trace::Trace;
-use crate::world::ModelError;
 use std::time::Duration;
 
 /// What an exhibit shows.
@@ -41,9 +40,10 @@ pub fn show(
     exhibit: &Exhibit,
     limits: Limits,
     report: &mut dyn FnMut(&Progress) -> bool,
-) -> Result<Shown, ModelError> {
-    let broken = check(&exhibit.broken, Switch::On, limits, report)?;
-    let safe = check(&exhibit.safe, Switch::On, limits, report)?;
+) -> Result<Shown, CheckError> {
+    let how = How::from(limits);
+    let broken = check(&exhibit.broken, &how, report)?;
+    let safe = check(&exhibit.safe, &how, report)?;
     Ok(Shown {
         counterexample: counterexample(exhibit, &broken),
         broken_states: broken.unique(),

@@ -51,9 +51,6 @@ pub const PROPERTIES: [Property; 8] = [
     Property::Converges,
 ];
 
-/// The sources of the core and of this crate, hashed: what other sources have found may be wrong.
-pub const SOURCES: &str = env!("DYNAMO_SOURCES");
-
 /// A set of faults that is enough to break a property, while no part of it is.
 #[derive(Clone, Debug)]
 pub struct Way {

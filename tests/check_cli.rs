@@ -192,3 +192,33 @@ fn clients_that_are_alike_begin_in_their_order() {
     assert_eq!(unique(&["--engine", "stateright-dfs"]), some);
     assert_eq!(unique(&["--engine", "stateright-bfs", "--symmetry", "off"]), all);
 }
+
+/// Who is stopped goes on, and finds what one finds who was not stopped.
+#[test]
+fn a_check_goes_on_from_its_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = folder.path().join("kept");
+    let kept = kept.to_str().expect("a name");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/models/scenarios/crash-322.toml");
+    let flags = [file, "--checkpoint", kept];
+    let (code, stdout, stderr) = run(&[&flags[..], &["--max-states", "5000"]].concat());
+    assert_eq!(code, Some(2), "{stdout}{stderr}");
+    assert!(stderr.contains("the same command goes on from there"), "{stderr}");
+    let verdicts = |flags: &[&str]| {
+        let (code, stdout, stderr) = run(&[flags, &["--json"]].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        let mut line: Value = serde_json::from_str(&stdout).expect("one JSON object");
+        line.as_object_mut().expect("an object").remove("seconds");
+        line
+    };
+    assert_eq!(verdicts(&flags), verdicts(&[file]));
+    for entry in std::fs::read_dir(kept).expect("the folder") {
+        std::fs::write(entry.expect("a file").path(), "scribble").expect("it is ours");
+    }
+    let (code, _, stderr) = run(&flags);
+    assert_eq!(code, Some(64), "{stderr}");
+    assert!(stderr.contains("is no checkpoint, or damaged: remove it to begin anew"), "{stderr}");
+    let (code, _, stderr) = run(&[&flags[..], &["--engine", "stateright-bfs"]].concat());
+    assert_eq!(code, Some(64), "{stderr}");
+    assert!(stderr.contains("use --checkpoint with --engine dynamo"), "{stderr}");
+}

@@ -7,10 +7,11 @@
 
 use super::space::{Agreement, Marks, Space};
 use crate::seal::fingerprint;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// The graph of the steps that are no faults.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Continuations {
     /// The successors, those of state 0 first.
     successors: Vec<u32>,

@@ -1,11 +1,13 @@
 //! How often each kind of action was taken, and how often it led to a new state. A verdict speaks of
 //! what was explored; this tells what was not.
 
+use serde::{Deserialize, Serialize};
+
 /// More kinds than any space tells apart.
 pub const KINDS: usize = 32;
 
 /// The steps of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// All of them.
     pub steps: u64,
@@ -14,7 +16,7 @@ pub struct Taken {
 }
 
 /// The steps of each kind. The space says what each number means ([`super::Space::kind`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage([Taken; KINDS]);
 
 impl Coverage {

@@ -1,11 +1,13 @@
 //! What searches ahead have learned.
 
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The fingerprints of configurations from which every question that is still open is known to have
 /// a good answer. A question that is closed is never opened again, so nothing is ever taken back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<u64>", into = "Vec<u64>")]
 pub struct Known {
     /// What all searches share.
     shared: Arc<HashTable<u64>>,
@@ -57,5 +59,21 @@ impl Known {
 
     pub(super) fn bytes(&self) -> u64 {
         (self.shared.allocation_size() + self.own.allocation_size()) as u64
+    }
+}
+
+impl From<Known> for Vec<u64> {
+    fn from(known: Known) -> Vec<u64> {
+        known.own.iter().chain(&*known.shared).copied().collect()
+    }
+}
+
+impl From<Vec<u64>> for Known {
+    fn from(fingerprints: Vec<u64>) -> Known {
+        let mut shared = HashTable::with_capacity(fingerprints.len());
+        for fingerprint in fingerprints {
+            shared.insert_unique(fingerprint, fingerprint, |&other| other);
+        }
+        Known { shared: Arc::new(shared), own: HashTable::new() }
     }
 }

@@ -1,63 +1,50 @@
 //! The search itself: layer by layer, each state's successors in order. States are expanded and judged
 //! by all threads; they are numbered and counted by one.
 
-use super::continuations::Continuations;
-use super::coverage::Coverage;
+use super::checkpoint::{Checkpoint, CheckpointError, Keeper};
 use super::crew::Crew;
 use super::known::Known;
+use super::ledger::{Found, Judged, Ledger};
+use super::resume::waiting;
 use super::space::{Agreement, Marks, Space};
-use super::visited::Visited;
 use super::{Exploration, Limits, Progress, Stopped};
 use crate::scenario::Property;
 use crate::seal::fingerprint;
-use crate::world::{Spent, Violated};
-use std::time::Instant;
-
-/// States between two looks at the clock, the memory and two reports.
-const REPORT_EVERY: u64 = 1024;
+use std::mem;
+use std::time::{Duration, Instant};
 
 /// States that are expanded before the first of their successors is numbered.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 
 /// States that one thread takes at a time. What comes of a piece depends on nothing that is found in
 /// the same batch, so that it does not matter who takes it, or when.
-const PIECE: usize = 32;
+pub(super) const PIECE: usize = 32;
 
 /// What a state in a layer takes besides its fingerprint, on average, for the memory estimate.
 const LAYER_BYTES_PER_STATE: u64 = 1024;
 
 pub(super) struct Search<'a, S: Space> {
+    /// What waits; nothing if the search is to begin, or was interrupted before it could go on.
+    waiting: Option<Waiting<S>>,
     space: &'a S,
     limits: Limits,
     crew: Crew,
     report: &'a mut dyn FnMut(&Progress) -> bool,
     /// Whether to end when nothing is left to refute.
     stop_when_all_refuted: bool,
-    /// Properties not refuted yet. `converges` is one of them to the end.
-    open: Vec<Property>,
-    visited: Visited,
-    /// Kept only while `converges` is asked.
-    continuations: Option<Continuations>,
-    known: Known,
-    marks: Marks,
-    coverage: Coverage,
-    found: Vec<Found>,
-    /// If all minimal sets of faults are wanted: those of each state by its number, as far as the
-    /// question speaks of what can follow it.
-    frontier: Option<Vec<Spent>>,
-    progress: Progress,
+    keeper: Option<Keeper>,
+    ledger: Ledger,
     started: Instant,
 }
 
-/// A property is violated at a state with this number, after these faults.
-struct Found {
-    property: Property,
-    spent: Spent,
-    index: u32,
-}
-
 /// Whole states with their numbers.
-type Layer<S> = Vec<(u32, <S as Space>::State)>;
+pub(super) type Layer<S> = Vec<(u32, <S as Space>::State)>;
+
+/// What is left of the layer that is being expanded, and what was found of the next.
+pub(super) struct Waiting<S: Space> {
+    pub(super) layer: Layer<S>,
+    pub(super) next: Layer<S>,
+}
 
 /// What comes of a piece of a batch. The states lie beside the steps, few as they are.
 struct Expanded<S> {
@@ -84,7 +71,6 @@ enum To {
 
 /// A state that is expanded, when all that it leads to has numbers.
 struct Numbered {
-    index: u32,
     /// Where its steps end in the row of all steps of the batch.
     taken_up_to: usize,
     /// How many states the next layer has then.
@@ -100,13 +86,6 @@ struct Batch {
     taken: Vec<(u8, bool)>,
 }
 
-/// A new state, judged.
-struct Judged {
-    violated: Violated,
-    spent: Spent,
-    agreement: Agreement,
-}
-
 impl<'a, S: Space> Search<'a, S> {
     pub(super) fn new(
         space: &'a S,
@@ -119,101 +98,128 @@ impl<'a, S: Space> Search<'a, S> {
             limits,
             crew: Crew::new(limits.threads),
             report,
+            waiting: None,
             stop_when_all_refuted: !asked.is_empty(),
-            open: asked.to_vec(),
-            visited: Visited::default(),
-            continuations: asked.contains(&Property::Converges).then(Continuations::default),
-            known: Known::default(),
-            marks: Marks::default(),
-            coverage: Coverage::default(),
-            found: Vec::new(),
-            frontier: None,
-            progress: Progress::default(),
+            keeper: None,
+            ledger: Ledger::new(asked),
             started: Instant::now(),
         }
     }
 
     /// The same search for all minimal sets of faults.
-    pub(super) fn with_frontier(self) -> Self {
-        Search { frontier: Some(Vec::new()), ..self }
+    pub(super) fn with_frontier(mut self) -> Self {
+        self.ledger.frontier = Some(Vec::new());
+        self
+    }
+
+    /// The same search, kept on disk; it goes on from where the one that is kept there ended.
+    pub(super) fn kept_in(mut self, checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        match checkpoint.load()? {
+            None => self.ledger.visited.keep_actions(),
+            Some(ledger) => {
+                let mut goes_on = || (self.report)(&ledger.progress);
+                let waiting = waiting(self.space, &ledger, self.crew, &mut goes_on);
+                self.waiting = waiting.ok_or_else(|| checkpoint.damaged())?;
+                self.ledger = ledger;
+            }
+        }
+        self.keeper = Some(Keeper::new(checkpoint.clone()));
+        Ok(self)
     }
 
     pub(super) fn explore(mut self) -> Exploration<S::Action> {
-        let stopped = self.run();
+        let stopped = match self.waiting.take() {
+            Some(Waiting { layer, next }) => self.run(layer, next),
+            None if self.ledger.progress.unique > 0 => Some(Stopped::Interrupted),
+            None => {
+                let start = self.start();
+                self.run(start, Vec::new())
+            }
+        };
         if stopped.is_none() {
-            self.decide_converges();
+            self.ledger.decide_converges();
         }
         let rebuild = |found: &Found| (found.property, self.rebuild(found.index));
-        let refuted = self.found.iter().map(rebuild).collect();
+        let refuted = self.ledger.found.iter().map(rebuild).collect();
         Exploration {
-            progress: self.progress,
+            progress: self.ledger.progress,
             stopped,
-            elapsed: self.started.elapsed(),
+            elapsed: self.elapsed(),
             refuted,
-            marks: self.marks,
-            coverage: self.coverage,
+            marks: self.ledger.marks,
+            coverage: self.ledger.coverage,
+            unkept: self.keeper.and_then(|keeper| keeper.failed),
         }
     }
 
-    fn run(&mut self) -> Option<Stopped> {
+    fn start(&mut self) -> Layer<S> {
         let initial = self.space.initial();
-        let (index, _) = self.visited.insert(fingerprint(&initial), u32::MAX);
-        let mut layer: Layer<S> = vec![(index, initial)];
+        let (index, _) = self.ledger.visited.insert(fingerprint(&initial), u32::MAX, 0);
+        let layer = vec![(index, initial)];
+        self.ledger.layer_end = 1;
         let judged = self.judge(&layer);
-        judged.into_iter().for_each(|judged| self.record(index, &judged));
-        while !layer.is_empty() {
-            let mut next: Layer<S> = Vec::new();
+        judged.into_iter().for_each(|judged| self.ledger.record(index, &judged));
+        layer
+    }
+
+    /// Explores what waits: a layer, or the rest of one, and what was found of the next.
+    fn run(&mut self, mut layer: Layer<S>, mut next: Layer<S>) -> Option<Stopped> {
+        loop {
             let mut left = layer.len();
             for batch in layer.chunks(BATCH) {
                 left -= batch.len();
-                if let Some(stopped) = self.explore_batch(batch, left as u64, &mut next) {
-                    return Some(stopped);
+                if self.explore_batch(batch, &mut next) {
+                    return Some(Stopped::AllRefuted);
+                }
+                self.ledger.expanded += batch.len() as u32;
+                self.ledger.progress.queue = (left + next.len()) as u64;
+                let stopped = if left + next.len() == 0 { None } else { self.limit() };
+                self.keep(stopped.is_some());
+                if stopped.is_some() {
+                    return stopped;
                 }
             }
-            layer = next;
-            if !layer.is_empty() {
-                self.progress.depth += 1;
+            layer = mem::take(&mut next);
+            self.ledger.layer_end = self.ledger.visited.len();
+            if layer.is_empty() {
+                break;
             }
+            self.ledger.progress.depth += 1;
         }
-        self.progress.queue = 0;
         self.measure();
+        self.keep(true);
         None
     }
 
     /// Expands some states and judges what is new, in parallel; then numbers and counts all of it in
-    /// order, as if they had been expanded one after the other.
-    fn explore_batch(
-        &mut self,
-        batch: &[(u32, S::State)],
-        waiting: u64,
-        next: &mut Layer<S>,
-    ) -> Option<Stopped> {
-        let mut unexpanded = batch.len() as u64;
+    /// order, as if they had been expanded one after the other. Whether nothing is left to refute.
+    fn explore_batch(&mut self, batch: &[(u32, S::State)], next: &mut Layer<S>) -> bool {
         let (mut found, mut counted) = (next.len(), 0);
         let Batch { states, taken } = self.number(self.expand(batch), next);
         let fresh = &next[found..];
         let judged = self.judge(fresh);
         let mut new = fresh.iter().map(|(index, _)| *index).zip(judged).peekable();
-        for Numbered { index, taken_up_to, found_up_to, marks } in states {
-            unexpanded -= 1;
+        for Numbered { taken_up_to, found_up_to, marks } in states {
+            let ledger = &mut self.ledger;
             let taken = &taken[counted..taken_up_to];
             counted = taken_up_to;
-            taken.iter().for_each(|&(kind, is_new)| self.coverage.count(kind, is_new));
-            self.progress.generated += taken.len() as u64;
-            self.marks = self.marks.with(marks);
+            taken.iter().for_each(|&(kind, is_new)| ledger.coverage.count(kind, is_new));
+            ledger.progress.generated += taken.len() as u64;
+            ledger.marks = ledger.marks.with(marks);
             while let Some((index, judged)) = new.next_if(|_| found < found_up_to) {
                 found += 1;
-                self.record(index, &judged);
+                ledger.record(index, &judged);
             }
-            if let Some(stopped) = self.stop(index, waiting + unexpanded + found as u64) {
-                return Some(stopped);
+            let is_done = ledger.open.is_empty() && ledger.marks.include(self.space.wanted());
+            if self.stop_when_all_refuted && is_done {
+                return true;
             }
         }
-        None
+        false
     }
 
     fn expand(&self, batch: &[(u32, S::State)]) -> Vec<Expanded<S::State>> {
-        let (space, visited) = (self.space, &self.visited);
+        let (space, visited) = (self.space, &self.ledger.visited);
         self.crew.share(batch.chunks(PIECE).collect(), |piece: &[(u32, S::State)]| {
             let (states, steps) = (Vec::with_capacity(PIECE), Vec::with_capacity(8 * PIECE));
             let mut expanded = Expanded { states, steps, unseen: Vec::with_capacity(4 * PIECE) };
@@ -225,7 +231,7 @@ impl<'a, S: Space> Search<'a, S> {
                     let fingerprint = fingerprint(&after);
                     let seen = visited.find(fingerprint).map(To::Seen);
                     let to = seen.unwrap_or_else(|| {
-                        let mut unseen = std::mem::replace(&mut after, state.clone());
+                        let mut unseen = mem::replace(&mut after, state.clone());
                         space.judge(state, &mut unseen);
                         expanded.unseen.push(unseen);
                         To::Unseen(fingerprint)
@@ -244,15 +250,16 @@ impl<'a, S: Space> Search<'a, S> {
 
     /// Gives the unseen successors their numbers; what is new waits in the next layer.
     fn number(&mut self, pieces: Vec<Expanded<S::State>>, next: &mut Layer<S>) -> Batch {
+        let ledger = &mut self.ledger;
         let mut batch = Batch::default();
         for Expanded { states, steps, unseen } in pieces {
             let (mut steps, mut unseen) = (steps.into_iter(), unseen.into_iter());
             for (index, count, marks) in states {
-                for Step { to, is_fault, kind } in steps.by_ref().take(count) {
-                    let (to, is_new) = match to {
+                for (place, step) in steps.by_ref().take(count).enumerate() {
+                    let (to, is_new) = match step.to {
                         To::Seen(to) => (to, false),
                         To::Unseen(fingerprint) => {
-                            let (to, is_new) = self.visited.insert(fingerprint, index);
+                            let (to, is_new) = ledger.visited.insert(fingerprint, index, place);
                             if let Some(state) = unseen.next()
                                 && is_new
                             {
@@ -261,16 +268,18 @@ impl<'a, S: Space> Search<'a, S> {
                             (to, is_new)
                         }
                     };
-                    batch.taken.push((kind, is_new));
-                    if let Some(continuations) = self.continuations.as_mut().filter(|_| !is_fault) {
+                    batch.taken.push((step.kind, is_new));
+                    if let Some(continuations) = &mut ledger.continuations
+                        && !step.is_fault
+                    {
                         continuations.leads_to(to);
                     }
                 }
-                if let Some(continuations) = &mut self.continuations {
+                if let Some(continuations) = &mut ledger.continuations {
                     continuations.expanded();
                 }
                 let (taken_up_to, found_up_to) = (batch.taken.len(), next.len());
-                batch.states.push(Numbered { index, taken_up_to, found_up_to, marks });
+                batch.states.push(Numbered { taken_up_to, found_up_to, marks });
             }
         }
         batch
@@ -278,8 +287,8 @@ impl<'a, S: Space> Search<'a, S> {
 
     /// Judges new states.
     fn judge(&mut self, fresh: &[(u32, S::State)]) -> Vec<Judged> {
-        let (space, open, known) = (self.space, &self.open, &self.known);
-        let asks_agreement = self.continuations.is_some();
+        let (space, open, known) = (self.space, &self.ledger.open, &self.ledger.known);
+        let asks_agreement = self.ledger.continuations.is_some();
         let judge = |(_, state): &(u32, S::State), known: &mut Known| Judged {
             violated: space.violated(state).with(space.violated_ahead(state, open, known)),
             spent: space.spent(state),
@@ -295,89 +304,22 @@ impl<'a, S: Space> Search<'a, S> {
         };
         let judged = self.crew.share(fresh.chunks(PIECE).collect(), piece);
         let (judged, learned): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
-        self.known.learn(learned);
+        self.ledger.known.learn(learned);
         judged.into_iter().flatten().collect()
     }
 
-    /// Counts a new state, and keeps it as the first that violates a property if it is.
-    fn record(&mut self, index: u32, judged: &Judged) {
-        self.progress.unique += 1;
-        if let Some(continuations) = &mut self.continuations {
-            let agreement = judged.agreement;
-            self.progress.agreed += u64::from(agreement != Agreement::Apart);
-            self.progress.agreed_on_something += u64::from(agreement == Agreement::OnSomething);
-            continuations.found(agreement != Agreement::Apart);
-        }
-        if let Some(spent) = &mut self.frontier
-            && self.continuations.is_some()
-        {
-            spent.push(judged.spent);
-        }
-        if judged.violated != Violated::default() {
-            for property in self.open.clone() {
-                if judged.violated.has(property) {
-                    self.find(Found { property, spent: judged.spent, index });
-                }
-            }
-        }
-    }
-
-    /// Notes that a property is violated, unless less is known to be enough. Shorter ways are found
-    /// first.
-    fn find(&mut self, new: Found) {
-        let is_new = |old: &Found| old.property != new.property || !old.spent.is_within(new.spent);
-        if self.found.iter().all(is_new) {
-            if self.frontier.is_none() || new.spent == Spent::default() {
-                self.open.retain(|property| *property != new.property);
-            }
-            let is_minimal =
-                |old: &Found| old.property != new.property || !new.spent.is_within(old.spent);
-            self.found.retain(is_minimal);
-            self.found.push(new);
-        }
-    }
-
-    /// Why to end after a state is expanded, if there is a reason; `queue` states wait.
-    fn stop(&mut self, index: u32, queue: u64) -> Option<Stopped> {
-        let nothing_left = self.open.is_empty() && self.marks.include(self.space.wanted());
-        if self.stop_when_all_refuted && nothing_left {
-            return Some(Stopped::AllRefuted);
-        }
-        let full = self.limits.states.is_some_and(|limit| self.progress.unique >= limit);
-        if !full && !u64::from(index).is_multiple_of(REPORT_EVERY) {
-            return None;
-        }
-        self.progress.queue = queue;
-        self.limit()
-    }
-
-    /// The space is exhausted: whether agreement can be reached from everywhere.
-    fn decide_converges(&mut self) {
-        let Some(continuations) = self.continuations.take() else {
-            return;
-        };
-        let property = Property::Converges;
-        let cut_off = continuations.cut_off();
-        match self.frontier.take() {
-            None => cut_off.first().into_iter().for_each(|&index| {
-                self.found.push(Found { property, spent: Spent::default(), index });
-            }),
-            Some(spent) => cut_off.into_iter().for_each(|index| {
-                self.find(Found { property, spent: spent[index as usize], index });
-            }),
-        }
-    }
-
+    /// Why to end between two batches, if there is a reason.
     fn limit(&mut self) -> Option<Stopped> {
         self.measure();
+        let Ledger { progress, visited, .. } = &self.ledger;
         let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
-        if over(self.limits.states, self.progress.unique) || self.visited.is_full() {
+        if over(self.limits.states, progress.unique) || visited.is_full() {
             Some(Stopped::States)
-        } else if over(self.limits.memory_bytes, self.progress.memory_bytes) {
+        } else if over(self.limits.memory_bytes, progress.memory_bytes) {
             Some(Stopped::Memory)
         } else if self.limits.time.is_some_and(|limit| self.started.elapsed() >= limit) {
             Some(Stopped::Time)
-        } else if !(self.report)(&self.progress) {
+        } else if !(self.report)(progress) {
             Some(Stopped::Interrupted)
         } else {
             None
@@ -385,20 +327,32 @@ impl<'a, S: Space> Search<'a, S> {
     }
 
     fn measure(&mut self) {
-        let layers = self.progress.queue * LAYER_BYTES_PER_STATE;
-        self.progress.visited_bytes = self.visited.bytes();
-        self.progress.known = self.known.len() as u64;
-        let graph = self.continuations.as_ref().map_or(0, Continuations::bytes);
-        let spent = self.frontier.as_ref().map_or(0, |spent| spent.capacity() * size_of::<Spent>());
-        let remembered = self.progress.visited_bytes + self.known.bytes() + graph + spent as u64;
-        self.progress.memory_bytes = remembered + layers + self.space.bytes();
+        let Ledger { progress, visited, known, .. } = &self.ledger;
+        let layers = progress.queue * LAYER_BYTES_PER_STATE;
+        let (visited_bytes, known) = (visited.bytes(), known.len() as u64);
+        let memory_bytes = self.ledger.bytes() + layers + self.space.bytes();
+        self.ledger.progress = Progress { visited_bytes, known, memory_bytes, ..*progress };
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.ledger.elapsed + self.started.elapsed()
+    }
+
+    /// Keeps the ledger on disk, if it is wanted and due, or at the `end`.
+    fn keep(&mut self, end: bool) {
+        let elapsed = self.elapsed();
+        if let Some(keeper) = self.keeper.as_mut().filter(|keeper| end || keeper.is_due()) {
+            let before = mem::replace(&mut self.ledger.elapsed, elapsed);
+            keeper.keep(&self.ledger);
+            self.ledger.elapsed = before;
+        }
     }
 
     /// The actions that lead from the start to a visited state.
     fn rebuild(&self, index: u32) -> Vec<S::Action> {
         let mut state = self.space.initial();
         let mut trace = Vec::new();
-        for wanted in self.visited.path(index).into_iter().skip(1) {
+        for wanted in self.ledger.visited.path(index).into_iter().skip(1) {
             let mut actions = self.space.actions(&state).into_iter();
             let step = actions.find_map(|action| {
                 let next = self.space.step(&state, &action, &mut Marks::default());

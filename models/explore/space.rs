@@ -3,6 +3,7 @@
 use super::known::Known;
 use crate::scenario::Property;
 use crate::world::{Spent, Violated};
+use serde::{Deserialize, Serialize};
 use std::hash::Hash;
 
 /// Something to explore.
@@ -95,7 +96,7 @@ pub enum Agreement {
 
 /// What steps have done on the way, as a set of bits: it shows that the mechanisms which a verdict
 /// speaks of were reached at all. The space says what each bit means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Marks(pub u32);
 
 impl Marks {

@@ -2,12 +2,18 @@
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// The states seen: their fingerprints, and who was first to lead to each.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Visited {
     fingerprints: Vec<u64>,
     parents: Vec<u32>,
+    /// Which of its parent's actions led to each; kept only if the states may have to be made again.
+    actions: Option<Vec<u8>>,
+    /// Follows from the fingerprints.
+    #[serde(skip)]
     places: HashTable<u32>,
 }
 
@@ -22,21 +28,62 @@ impl Visited {
         self.places.find(fingerprint, same).copied()
     }
 
-    /// The number of the state with a fingerprint, and whether it is new.
-    pub(super) fn insert(&mut self, fingerprint: u64, parent: u32) -> (u32, bool) {
+    /// Keeps also which action leads to each state, from the first on.
+    pub(super) fn keep_actions(&mut self) {
+        self.actions = Some(Vec::new());
+    }
+
+    /// The number of the state with a fingerprint, and whether it is new; if it is, it was found by
+    /// an action of `parent` with this place among all of them.
+    pub(super) fn insert(&mut self, fingerprint: u64, parent: u32, place: usize) -> (u32, bool) {
         let fingerprints = &self.fingerprints;
         let same = |&place: &u32| fingerprints[place as usize] == fingerprint;
         let hash = |&place: &u32| fingerprints[place as usize];
         match self.places.entry(fingerprint, same, hash) {
             Entry::Occupied(place) => (*place.get(), false),
-            Entry::Vacant(place) => {
+            Entry::Vacant(vacant) => {
                 let index = fingerprints.len() as u32;
-                place.insert(index);
+                vacant.insert(index);
                 push(&mut self.fingerprints, fingerprint);
                 push(&mut self.parents, parent);
+                if let Some(actions) = &mut self.actions {
+                    push(actions, u8::try_from(place).unwrap_or(u8::MAX));
+                }
                 (index, true)
             }
         }
+    }
+
+    /// Finds the places anew, where only the columns were kept.
+    pub(super) fn find_places(&mut self) {
+        let fingerprints = &self.fingerprints;
+        self.places = HashTable::with_capacity(fingerprints.len());
+        for (place, &fingerprint) in (0..).zip(fingerprints) {
+            let hash = |&place: &u32| fingerprints[place as usize];
+            self.places.insert_unique(fingerprint, place, hash);
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> u32 {
+        self.fingerprints.len() as u32
+    }
+
+    /// The state that led to this one.
+    pub(super) fn parent(&self, index: u32) -> u32 {
+        self.parents[index as usize]
+    }
+
+    /// The fingerprint of a state, and the places of the actions of which one leads to it from its
+    /// parent: one of them, if that is known.
+    pub(super) fn way_to(&self, index: u32) -> (u64, RangeInclusive<usize>) {
+        let index = index as usize;
+        let place = self.actions.as_ref().map_or(u8::MAX, |actions| actions[index]);
+        let places = match place {
+            u8::MAX => 0..=usize::MAX,
+            place => place.into()..=place.into(),
+        };
+        (self.fingerprints[index], places)
     }
 
     /// The fingerprints from the start to a state.
@@ -57,7 +104,8 @@ impl Visited {
 
     pub(super) fn bytes(&self) -> u64 {
         let columns = self.fingerprints.capacity() * size_of::<u64>()
-            + self.parents.capacity() * size_of::<u32>();
+            + self.parents.capacity() * size_of::<u32>()
+            + self.actions.as_ref().map_or(0, Vec::capacity);
         (columns + self.places.allocation_size()) as u64
     }
 }

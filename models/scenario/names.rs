@@ -2,8 +2,8 @@
 
 use super::Problem;
 
-/// Declares an enum whose variants have names in scenario files: with `ALL`, `name`, `Display` and
-/// `FromStr`. `what` is what an error calls the enum; `later` lists names that are planned.
+/// Declares an enum whose variants have names in scenario files: with `ALL`, `name`, `Display`,
+/// `FromStr`, and serialised as its name. `what` is what an error calls the enum; `later` lists names that are planned.
 macro_rules! named {
     (
         $(#[$meta:meta])*
@@ -32,6 +32,19 @@ macro_rules! named {
         impl core::fmt::Display for $Type {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.pad(self.name())
+            }
+        }
+
+        impl serde::Serialize for $Type {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $Type {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let name = <String as serde::Deserialize>::deserialize(from)?;
+                name.parse().map_err(serde::de::Error::custom)
             }
         }
 

@@ -3,10 +3,10 @@
 
 use super::encoding::Encoded;
 use super::model::properties;
-use crate::check::{Report, check_by};
+use crate::check::{CheckError, Report, check_by};
 use crate::explore::{Coverage, Exploration, Limits, Marks, Progress, Space, Stopped};
 use crate::scenario::{Property as Question, Scenario, Switch};
-use crate::world::{ClusterModel, ModelError, Violated};
+use crate::world::{ClusterModel, Violated};
 use ::stateright::{Checker, Model, Property};
 use std::hash::Hash;
 use std::panic::resume_unwind;
@@ -22,18 +22,6 @@ pub enum Order {
     BreadthFirst,
     /// `spawn_dfs`.
     DepthFirst,
-}
-
-/// Why Stateright does not check.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckError {
-    /// There is no such cluster.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// It was given a limit of memory.
-    #[error("Stateright does not tell how much memory it takes: limit its states or its time")]
-    Memory,
 }
 
 /// A model whose states Stateright can judge.
@@ -140,9 +128,10 @@ pub fn check(
     if limits.memory_bytes.is_some() {
         return Err(CheckError::Memory);
     }
-    let pass =
-        |model: &ClusterModel, asked: &[Question]| run(model.clone(), asked, order, limits, report);
-    Ok(check_by(scenario, symmetry, can_judge, pass)?)
+    let pass = |model: &ClusterModel, asked: &[Question]| {
+        Ok(run(model.clone(), asked, order, limits, report))
+    };
+    check_by(scenario, symmetry, can_judge, pass)
 }
 
 /// Lets Stateright explore a model, with one thread: with more its traces and limits would differ
@@ -177,6 +166,7 @@ pub fn run<M: Judged + Send + Sync + 'static>(
         Order::DepthFirst => follow(checker.spawn_dfs(), asked, &has_ended, &mut watch),
     };
     Exploration {
+        unkept: None,
         progress,
         stopped,
         elapsed: started.elapsed(),

@@ -19,7 +19,7 @@ mod model;
 mod participant;
 
 pub use actors::{ClientState, DynamoNode, Msg, NodeState, OwnedTimer, Saved, ScriptedClient};
-pub use checker::{CheckError, Judged, Order, can_judge, check, run};
+pub use checker::{Judged, Order, can_judge, check, run};
 pub use encoding::{
     ActorEncoding, Encoded, EncodedAction, EncodedState, EncodingError, observed, seen,
 };

@@ -1,9 +1,9 @@
 //! What speaks of continuations of a cluster: `converges`, `available-writes` and `available-reads`,
 //! each against a search that shares nothing with it, and what refutes each of them.
 
-use dynamo_models::check::{Outcome, Verdict, check};
+use dynamo_models::check::{How, Outcome, Verdict, check};
 use dynamo_models::explore::{Exploration, Known, Limits, cut_off, explore};
-use dynamo_models::scenario::{Property, Scenario, Switch};
+use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::seal::fingerprint;
 use dynamo_models::trace::{
     Found, TraceFile, counterexample, mermaid, replay_on_core, shiviz, svg, text,
@@ -31,7 +31,7 @@ fn scenario(cluster: &str, scripts: &[&str], f: u8, faults: &str) -> Scenario {
 fn judged(scenario: &Scenario, property: Property) -> Option<usize> {
     let mut scenario = scenario.clone();
     scenario.expect = vec![(property, None)];
-    let report = check(&scenario, Switch::On, Limits::default(), &mut |_| true).expect("a model");
+    let report = check(&scenario, &How::default(), &mut |_| true).expect("a model");
     match &report.judgements[0].verdict {
         Verdict::Holds => None,
         Verdict::Refuted(trace) => Some(trace.len()),
@@ -148,12 +148,12 @@ fn under_a_limit_converges_is_open_and_what_was_refuted_is_not() {
         Limits { states: Some(500), ..Limits::default() },
         Limits { memory_bytes: Some(300_000), ..Limits::default() },
     ] {
-        let report = check(&scenario, Switch::On, limits, &mut |_| true).expect("a model");
+        let report = check(&scenario, &limits.into(), &mut |_| true).expect("a model");
         let verdicts = report.judgements.iter().map(|j| j.verdict.name());
         assert_eq!(verdicts.collect::<Vec<_>>(), ["inconclusive", "refuted", "inconclusive"]);
         assert_eq!(report.outcome(), Outcome::Inconclusive);
     }
-    let report = check(&scenario, Switch::On, Limits::default(), &mut |_| true).expect("a model");
+    let report = check(&scenario, &How::default(), &mut |_| true).expect("a model");
     let verdicts = report.judgements.iter().map(|j| j.verdict.name());
     assert_eq!(verdicts.collect::<Vec<_>>(), ["refuted", "refuted", "holds"]);
 }

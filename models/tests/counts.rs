@@ -5,7 +5,7 @@ mod exact;
 
 use dynamo_models::check::{Verdict, check};
 use dynamo_models::explore::{Limits, Marks, Progress, Space, Stopped, explore};
-use dynamo_models::scenario::{Property, Scenario, Switch};
+use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::world::{ClusterModel, Violated};
 use exact::explore_exactly;
 use std::num::NonZero;
@@ -243,7 +243,7 @@ fn a_limit_is_never_a_pass() {
         Limits { memory_bytes: Some(100_000), ..none },
         Limits { time: Some(Duration::ZERO), ..none },
     ] {
-        let report = check(&scenario, Switch::On, limits, &mut |_| true).expect("a model");
+        let report = check(&scenario, &limits.into(), &mut |_| true).expect("a model");
         for judgement in &report.judgements {
             assert_ne!(judgement.verdict, Verdict::Holds, "{}", judgement.property);
         }

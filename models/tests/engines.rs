@@ -84,9 +84,9 @@ fn coverage_adds_up_at_a_limit_and_by_any_number_of_threads() {
 #[cfg(feature = "stateright")]
 mod stateright {
     use super::*;
-    use dynamo_models::check::{Judgement, Verdict, check};
+    use dynamo_models::check::{CheckError, How, Judgement, Verdict, check};
     use dynamo_models::scenario::{Property, Switch};
-    use dynamo_models::stateright::{CheckError, Order, can_judge, check as check_by, run};
+    use dynamo_models::stateright::{Order, can_judge, check as check_by, run};
     use std::time::Duration;
 
     /// A verdict without its trace.
@@ -124,8 +124,8 @@ mod stateright {
         let (mut refuted, mut held, mut longer) = (0, 0, 0);
         let is_small = |name: &String| small.contains(name);
         for (scenario, question) in suite().into_iter().filter(|(name, _)| is_small(name)) {
-            let ours =
-                check(&question, Switch::Off, Limits::default(), &mut |_| true).expect("a model");
+            let every_run = How { symmetry: Switch::Off, ..How::default() };
+            let ours = check(&question, &every_run, &mut |_| true).expect("a model");
             if ours.history.as_ref().is_some_and(|pass| pass.progress.unique >= SMALL) {
                 continue;
             }

@@ -1,9 +1,9 @@
 //! The default suite, whole: every verdict is as the files say, every count is golden, and every
 //! property is refuted somewhere, so that none of them holds because it cannot fail.
 
-use dynamo_models::check::{Judgement, Outcome, Report, Verdict, check};
-use dynamo_models::explore::{Exploration, Limits};
-use dynamo_models::scenario::{Expectation, Property, Scenario, Switch, Tier};
+use dynamo_models::check::{How, Judgement, Outcome, Report, Verdict, check};
+use dynamo_models::explore::Exploration;
+use dynamo_models::scenario::{Expectation, Property, Scenario, Tier};
 use dynamo_models::world::Action;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn check_all(scenarios: &[(String, Scenario)]) -> Vec<Report> {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     scenarios.get(place).map(|scenario| (place, scenario))
                 } {
-                    let report = check(scenario, Switch::On, Limits::default(), &mut |_| true);
+                    let report = check(scenario, &How::default(), &mut |_| true);
                     let report = report.unwrap_or_else(|error| panic!("{name}: {error}"));
                     reports.lock().expect("no panic").push((place, report));
                 }

@@ -1,6 +1,6 @@
 //! The table of theorems against one check for each set of faults.
 
-use dynamo_models::check::{Verdict, check};
+use dynamo_models::check::{How, Verdict, check};
 use dynamo_models::explore::Limits;
 use dynamo_models::scenario::{Faults, Property, Quorum, Switch};
 use dynamo_models::theorems::{
@@ -53,7 +53,7 @@ fn checked(configuration: &Configuration, set: Spent) -> Vec<(Property, Option<u
         partitions: set.partitions,
         total: None,
     };
-    let report = check(&scenario, Switch::On, Limits::default(), &mut |_| true).expect("a cluster");
+    let report = check(&scenario, &How::default(), &mut |_| true).expect("a cluster");
     let length = |verdict: &Verdict| match verdict {
         Verdict::Refuted(trace) => Some(trace.len()),
         Verdict::Holds => None,

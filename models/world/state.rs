@@ -11,6 +11,7 @@ use dynamo_protocol::membership::View;
 use dynamo_protocol::message::Message;
 use dynamo_protocol::node::Node;
 use dynamo_protocol::versions::Context;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -131,7 +132,7 @@ pub struct Memory {
 }
 
 /// The faults spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Spent {
     /// Crashes.
     pub crashes: u8,

@@ -8,7 +8,7 @@ pub(super) mod text;
 use super::{cores, heed_interruptions, is_interrupted, say};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use dynamo_models::check::{Outcome, Report, check};
+use dynamo_models::check::{How, Outcome, Report, check};
 use dynamo_models::explore::{Limits, Progress};
 use dynamo_models::scenario::{Property, Scenario, Switch, Tier};
 use dynamo_models::stateright::{self, Order};
@@ -34,6 +34,7 @@ Examples:
   dynamo check --n 3 --r 1 --w 1 --nodes 4 --faults crashes=1,drops=1
   dynamo check --n 3 --r 2 --w 2 --print          print that scenario as a file to start from
   dynamo check --engine stateright-dfs            a second opinion, by Stateright's own checker
+  dynamo check BIG.toml --timeout 1h --checkpoint kept   explore for an hour; again, to go on
   dynamo check --coverage                         also how often each kind of action was taken
 
 Exit codes: 0 every verdict as expected, 1 some verdict differs, 2 inconclusive (a limit came
@@ -69,6 +70,10 @@ pub(crate) struct CheckArgs {
     /// Stop a scenario after this time, as in 30s, 5m or 1h
     #[arg(long, value_name = "TIME", value_parser = question::duration)]
     timeout: Option<Duration>,
+    /// Keep what is explored in this folder, every minute or less often and when a limit or Ctrl-C ends
+    /// it: the same command goes on from there
+    #[arg(long, value_name = "FOLDER")]
+    checkpoint: Option<PathBuf>,
     /// Scenarios checked at the same time [default: one a thread]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
@@ -115,13 +120,12 @@ impl Engine {
     fn check(
         self,
         scenario: &Scenario,
-        symmetry: Switch,
-        limits: Limits,
+        how: &How,
         report: &mut dyn FnMut(&Progress) -> bool,
     ) -> anyhow::Result<Report> {
         Ok(match self.order() {
-            None => check(scenario, symmetry, limits, report)?,
-            Some(order) => stateright::check(scenario, symmetry, order, limits, report)?,
+            None => check(scenario, how, report)?,
+            Some(order) => stateright::check(scenario, how.symmetry, order, how.limits, report)?,
         })
     }
 }
@@ -150,6 +154,7 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
             say(coverage::text(&reports))?;
         }
     }
+    args.tell_what_is_kept(&reports);
     if reports.len() < scenarios.len() {
         eprintln!("interrupted: {} of {} scenarios checked", reports.len(), scenarios.len());
     }
@@ -180,7 +185,11 @@ pub(super) fn check_all<'a>(
         // The last scenarios share the threads of those that are done.
         threads: NonZero::new(threads.div_ceil(jobs.min(scenarios.len() - place))),
     };
-    let symmetry = args.symmetry.unwrap_or(Switch::On);
+    let how = |place: usize| How {
+        symmetry: args.symmetry.unwrap_or(Switch::On),
+        limits: limits(place),
+        checkpoints: args.checkpoint.clone(),
+    };
     let meters = Meters::new(scenarios.len());
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let stopped = || is_interrupted() || failed.load(Ordering::Relaxed);
@@ -192,7 +201,7 @@ pub(super) fn check_all<'a>(
                 meter.show(progress);
                 !stopped()
             };
-            let checked = args.engine.check(&named.scenario, symmetry, limits(place), &mut report);
+            let checked = args.engine.check(&named.scenario, &how(place), &mut report);
             meter.finish();
             let checked = checked.with_context(|| named.name.clone()).and_then(|report| {
                 if args.json && !failed.load(Ordering::Relaxed) {
@@ -245,11 +254,31 @@ impl CheckArgs {
             self.engine.name()
         );
         anyhow::ensure!(
+            self.engine == Engine::Dynamo || self.checkpoint.is_none(),
+            "Stateright cannot go on with an exploration: use --checkpoint with --engine dynamo"
+        );
+        anyhow::ensure!(
             self.engine == Engine::Dynamo || !self.coverage,
             "Stateright does not tell which steps found a new state: use --coverage with --engine \
              dynamo"
         );
         Ok(())
+    }
+
+    /// Whether one can go on with what was not explored to its end.
+    fn tell_what_is_kept(&self, reports: &[Checked]) {
+        let Some(folder) = &self.checkpoint else { return };
+        for (named, report) in reports {
+            match (report.unkept(), report.limited_by()) {
+                (Some(why), _) => eprintln!("{}: it is not kept: {why}", named.name),
+                (None, Some(_)) => eprintln!(
+                    "{}: kept in {}; the same command goes on from there",
+                    named.name,
+                    folder.display()
+                ),
+                (None, None) => {}
+            }
+        }
     }
 
     /// The scenarios that the command line names.

@@ -279,7 +279,7 @@ fn a_mechanism_that_no_setting_rules_out_can_always_be_demanded() {
 /// What is said of a scenario, whatever was found.
 fn report(text: &str) -> Report {
     let limits = Limits { states: Some(1), ..Limits::default() };
-    check(&parse(text).expect("good"), Switch::On, limits, &mut |_| true).expect("a cluster")
+    check(&parse(text).expect("good"), &limits.into(), &mut |_| true).expect("a cluster")
 }
 
 #[test]

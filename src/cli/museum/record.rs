@@ -3,10 +3,10 @@
 use crate::cli::kept::Finding;
 use anyhow::Context as _;
 use dynamo::report::Sheet;
+use dynamo_models::SOURCES;
 use dynamo_models::check::Outcome;
 use dynamo_models::museum::{Shown, try_cases};
 use dynamo_models::scenario::{Enumerated, Exhibit};
-use dynamo_models::theorems::SOURCES;
 use dynamo_models::trace::{Trace, TraceFile, replay_on_core};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;

@@ -2,8 +2,9 @@
 
 use crate::cli::kept;
 use anyhow::Context as _;
+use dynamo_models::SOURCES;
 use dynamo_models::scenario::Property;
-use dynamo_models::theorems::{self, Configuration, Effort, Row, SOURCES, Theorem};
+use dynamo_models::theorems::{self, Configuration, Effort, Row, Theorem};
 use dynamo_models::trace::{Trace, TraceFile, replay_on_core};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

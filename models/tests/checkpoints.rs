@@ -1,0 +1,182 @@
+//! An exploration that is kept on disk goes on as if nothing had ended it, and what is not as it was
+//! written is refused.
+
+use dynamo_models::check::{How, Outcome, check};
+use dynamo_models::explore::{
+    Checkpoint, Exploration, Limits, Progress, Stopped, explore, explore_kept,
+};
+use dynamo_models::scenario::{Property, Scenario};
+use dynamo_models::world::{Action, ClusterModel};
+use std::fs;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Many layers; `converges`; searches ahead; a space that ends when all is refuted; symmetry.
+const SCENARIOS: [&str; 6] = [
+    "hint-partition",
+    "available-322",
+    "lecture-331-concurrent",
+    "plans-race",
+    "disk-322-read",
+    "four-writers",
+];
+
+fn load(name: &str) -> Scenario {
+    let file = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    Scenario::load(file).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn passes(scenario: &Scenario) -> impl Iterator<Item = ClusterModel> {
+    let model = ClusterModel::new(scenario).expect("a cluster").up_to_symmetry();
+    let both = [model.clone(), model.with_history()];
+    both.into_iter().filter(|model| model.asked().next().is_some())
+}
+
+/// What must not depend on whether it was ended on the way. Memory does: it is known which action led
+/// to each state.
+fn told(found: &Exploration<Action>) -> String {
+    let Exploration { progress, stopped, refuted, marks, coverage, .. } = found;
+    let progress = Progress { memory_bytes: 0, visited_bytes: 0, ..*progress };
+    format!("{progress:?} {stopped:?} {refuted:?} {marks:?} {coverage:?}")
+}
+
+/// Explores as far as `looks` looks at how it goes allow, with so many threads.
+fn a_while(
+    model: &ClusterModel,
+    checkpoint: &Checkpoint,
+    looks: u64,
+    threads: usize,
+) -> Exploration<Action> {
+    let asked: Vec<Property> = model.asked().collect();
+    let limits = Limits { threads: NonZero::new(threads), ..Limits::default() };
+    let mut left = looks;
+    let mut goes_on = |_: &Progress| {
+        left = left.saturating_sub(1);
+        left > 0
+    };
+    explore_kept(model, &asked, limits, checkpoint, &mut goes_on).expect("a checkpoint")
+}
+
+fn only_file(folder: &Path) -> PathBuf {
+    let files: Vec<_> = fs::read_dir(folder).expect("a folder").collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.into_iter().next().expect("a file").expect("an entry").path()
+}
+
+#[test]
+fn whoever_is_interrupted_again_and_again_finds_the_same() {
+    let mut interruptions = 0;
+    for name in SCENARIOS {
+        for model in passes(&load(name)) {
+            let asked: Vec<Property> = model.asked().collect();
+            let whole = explore(&model, &asked, Limits::default(), &mut |_| true);
+            let folder = TempDir::new().expect("a folder");
+            let checkpoint = Checkpoint::new(folder.path(), name);
+            // To go on takes looks, too: as many as there are layers, or a few more.
+            let mut looks = 3;
+            let found = loop {
+                let found = a_while(&model, &checkpoint, looks, 1 + looks as usize % 3);
+                if found.stopped != Some(Stopped::Interrupted) {
+                    break found;
+                }
+                assert!(found.hit_limit() && found.unkept.is_none());
+                interruptions += 1;
+                looks += 7;
+            };
+            assert_eq!(told(&found), told(&whole), "{name}");
+            // What is at its end is found at once.
+            if whole.stopped.is_none() {
+                only_file(folder.path());
+                let again = a_while(&model, &checkpoint, 1, 2);
+                assert_eq!(told(&again), told(&whole), "{name}, again");
+            }
+        }
+    }
+    println!("{interruptions} interruptions");
+    assert!(interruptions > 30);
+}
+
+#[test]
+fn a_higher_limit_goes_on_where_a_lower_one_ended() {
+    let scenario = load("plans-race");
+    let folder = TempDir::new().expect("a folder");
+    let how = |states| {
+        let limits = Limits { states, ..Limits::default() };
+        let checkpoints = Some(folder.path().join("new").join("folder"));
+        How { checkpoints, ..How::from(limits) }
+    };
+    let whole = check(&scenario, &How::default(), &mut |_| true).expect("a cluster");
+    let mut before = 0;
+    for states in [100, 1_000, 5_000] {
+        let report = check(&scenario, &how(Some(states)), &mut |_| true).expect("a cluster");
+        assert_eq!(report.outcome(), Outcome::Inconclusive);
+        assert!(report.unique() >= states && report.unique() > before);
+        before = report.unique();
+    }
+    let report = check(&scenario, &how(None), &mut |_| true).expect("a cluster");
+    assert_eq!(report.unique(), whole.unique());
+    assert_eq!(report.outcome(), Outcome::AsExpected);
+}
+
+#[test]
+fn what_is_not_as_it_was_written_is_refused() {
+    let model = passes(&load("plans-race")).next().expect("a pass");
+    let folder = TempDir::new().expect("a folder");
+    let checkpoint = Checkpoint::new(folder.path(), "it");
+    a_while(&model, &checkpoint, 20, 1);
+    let file = only_file(folder.path());
+    let written = fs::read(&file).expect("a checkpoint");
+    let asked: Vec<Property> = model.asked().collect();
+    let goes_on = |model: &ClusterModel, checkpoint: &Checkpoint| {
+        explore_kept(model, &asked, Limits::default(), checkpoint, &mut |_| true)
+    };
+    let is_refused = |checkpoint: &Checkpoint| {
+        let refused = goes_on(&model, checkpoint).expect_err("refused").to_string();
+        assert!(refused.contains("damaged: remove it to begin anew"), "{refused}");
+    };
+    for length in [0, 1, 8, 100, written.len() / 2, written.len() - 1] {
+        fs::write(&file, &written[..length]).expect("a file");
+        is_refused(&checkpoint);
+    }
+    for place in (0..written.len()).step_by(written.len() / 50) {
+        let mut flipped = written.clone();
+        flipped[place] ^= 1;
+        fs::write(&file, flipped).expect("a file");
+        is_refused(&checkpoint);
+    }
+    // Whole, but of something else: by its name, or by what its states lead to.
+    let other = Checkpoint::new(folder.path(), "other");
+    fs::write(&file, &written).expect("a file");
+    a_while(&model, &other, 20, 1);
+    for entry in fs::read_dir(folder.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path != file {
+            fs::copy(&file, path).expect("a copy");
+        }
+    }
+    is_refused(&other);
+    let another = passes(&load("join-put")).next().expect("a pass");
+    assert!(goes_on(&another, &checkpoint).is_err(), "its actions lead to other states");
+    assert!(goes_on(&model, &checkpoint).is_ok());
+}
+
+#[test]
+fn what_cannot_be_kept_is_found_all_the_same() {
+    let model = passes(&load("plans-race")).next().expect("a pass");
+    let asked: Vec<Property> = model.asked().collect();
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "no folder").expect("a file");
+    let checkpoint = Checkpoint::new(&file, "it");
+    let found = explore_kept(&model, &asked, Limits::default(), &checkpoint, &mut |_| true);
+    // To read below a file fails at once; to write below one that appears later, only later.
+    assert!(found.expect_err("no folder").to_string().starts_with("cannot read"));
+    let late = Checkpoint::new(&folder.path().join("late"), "it");
+    let mut block = |_: &Progress| fs::write(folder.path().join("late"), "no folder").is_ok();
+    let found = explore_kept(&model, &asked, Limits::default(), &late, &mut block);
+    let found = found.expect("nothing was kept yet");
+    assert!(found.unkept.as_ref().is_some_and(|why| why.starts_with("cannot write")));
+    let whole = explore(&model, &asked, Limits::default(), &mut |_| true);
+    assert_eq!(told(&found), told(&whole));
+}
