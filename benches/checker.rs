@@ -1,15 +1,15 @@
-//! Our engine beside Stateright's depth-first checker, over the same model and over the plain
-//! `ActorModel` of the same nodes and clients:
+//! Our engine, depth-first (volume) and breadth-first (traces), beside Stateright's depth-first checker,
+//! over the same model and over the plain `ActorModel` of the same nodes and clients:
 //!
 //! `cargo bench --bench checker [-- [NAME ...] [--rounds N] [--states N] [--seconds N]]`
 //!
 //! Every run is a process of its own with one thread, so that nothing is warm, peak memory is its own
 //! and time is what it had of the processor, whoever else is at work. First each engine explores as
 //! much of each scenario as the bounds allow, which gives the sizes; the actors are then asked for
-//! verdicts, which takes them longer. Last come the rounds, in which the three take turns and Stateright
+//! verdicts, which takes them longer. Last come the rounds, in which the four take turns and Stateright
 //! judges nothing.
 
-use dynamo_models::explore::{Exploration, Limits, explore};
+use dynamo_models::explore::{Exploration, Limits, explore, explore_depth_first};
 use dynamo_models::scenario::{Property, Scenario, Tier};
 use dynamo_models::stateright::{ActorEncoding, Order, run};
 use dynamo_models::world::ClusterModel;
@@ -19,7 +19,13 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The engines, in the order of their turns.
-const ENGINES: [&str; 3] = ["dynamo", "stateright-cluster", "stateright-actors"];
+const ENGINES: [&str; 4] = ["dynamo-dfs", "dynamo", "stateright-cluster", "stateright-actors"];
+
+/// Their places.
+const VOLUME: usize = 0;
+const TRACES: usize = 1;
+const SAME: usize = 2;
+const ACTORS: usize = 3;
 
 /// What one exploration came to.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +111,10 @@ fn one_run(engine: &str, scenario: &Scenario, limits: Limits, judges: bool) -> S
             let size = whole();
             let judged = judges.then(|| explore(&model, &asked, limits, &mut |_| true));
             line(&size, &asked, judged.as_ref().unwrap_or(&size))
+        }
+        "dynamo-dfs" => {
+            let size = explore_depth_first(&model, &[], limits, &mut |_| true);
+            line(&size, &[], &size)
         }
         "stateright-cluster" => {
             let done = run(model, &asked, depth_first, limits, &mut |_| true);
@@ -195,26 +205,30 @@ fn compare(settings: &Settings) {
 }
 
 /// Sizes, memory and verdicts: one run of each engine, as far as the bounds allow.
-fn sizes(compared: &[String], settings: &Settings) -> Vec<[Run; 3]> {
+fn sizes(compared: &[String], settings: &Settings) -> Vec<[Run; 4]> {
     println!(
-        "| scenario | cluster, unique | actors, unique | actors/cluster | ours, bytes a state | peak MiB: ours | Stateright, cluster | Stateright, actors | verdicts |"
+        "| scenario | cluster, unique | actors, unique | actors/cluster | bytes a state: depth-first | breadth-first | peak MiB: depth-first | breadth-first | Stateright, cluster | Stateright, actors | verdicts |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|");
     let limit = Duration::from_secs(settings.seconds);
     let mut all = Vec::new();
     for name in compared {
-        let size = |engine, judge| measure(engine, name, settings.states, limit, judge);
-        let runs = [size(ENGINES[0], true), size(ENGINES[1], false), size(ENGINES[2], false)];
-        let judged = size(ENGINES[2], true);
-        let [ours, same, actors] = &runs;
+        let size =
+            |engine: usize, judge| measure(ENGINES[engine], name, settings.states, limit, judge);
+        let runs = [VOLUME, TRACES, SAME, ACTORS].map(|engine| size(engine, engine == TRACES));
+        let judged = size(ACTORS, true);
+        let [volume, ours, same, actors] = &runs;
+        assert_eq!(volume.unique, ours.unique, "{name}: counts");
         assert!(ours.is_whole, "{name}: ours has not finished, so that no ratio can be told");
         assert!(!same.is_whole || ours.unique == same.unique, "{name}: counts");
         println!(
-            "| {name} | {} | {} | {} | {:.1} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {:.1} | {:.1} | {} | {} | {} | {} | {} |",
             at_least(ours.is_whole, ours.unique as f64),
             at_least(actors.is_whole, actors.unique as f64),
             at_least(actors.is_whole, actors.unique as f64 / ours.unique as f64),
+            volume.visited_bytes as f64 / volume.unique as f64,
             ours.visited_bytes as f64 / ours.unique as f64,
+            volume.peak_kib / 1024,
             ours.peak_kib / 1024,
             same.peak_kib / 1024,
             actors.peak_kib / 1024,
@@ -223,13 +237,17 @@ fn sizes(compared: &[String], settings: &Settings) -> Vec<[Run; 3]> {
         all.push(runs);
     }
     let sum = |engine: usize| all.iter().map(|runs| runs[engine].unique).sum::<u64>() as f64;
-    let is_whole = all.iter().all(|runs| runs[2].is_whole);
+    let bytes =
+        |engine: usize| all.iter().map(|runs| runs[engine].visited_bytes).sum::<u64>() as f64;
+    let is_whole = all.iter().all(|runs| runs[ACTORS].is_whole);
     println!(
-        "| all {} | {} | {} | {} | | | | | |",
+        "| all {} | {} | {} | {} | {:.1} | {:.1} | | | | | |",
         all.len(),
-        sum(0),
-        at_least(is_whole, sum(2)),
-        at_least(is_whole, sum(2) / sum(0)),
+        sum(TRACES),
+        at_least(is_whole, sum(ACTORS)),
+        at_least(is_whole, sum(ACTORS) / sum(TRACES)),
+        bytes(VOLUME) / sum(VOLUME),
+        bytes(TRACES) / sum(TRACES),
     );
     all
 }
@@ -260,14 +278,14 @@ fn alike(ours: &Run, actors: &Run) -> String {
 /// How long one run of a round may take.
 const TURN: Duration = Duration::from_secs(2);
 
-/// Unique states a second, the three engines in turn; medians of the rounds.
-fn speeds(compared: &[String], sizes: &[[Run; 3]], settings: &Settings) {
+/// Unique states a second, the engines in turn; medians of the rounds.
+fn speeds(compared: &[String], sizes: &[[Run; 4]], settings: &Settings) {
     println!(
-        "| scenario | ours, unique/s | Stateright, cluster | Stateright, actors | ours/Stateright, cluster | ours/Stateright, actors |"
+        "| scenario | depth-first, unique/s | breadth-first | Stateright, cluster | Stateright, actors | depth-first/cluster | depth-first/actors | breadth-first/cluster | breadth-first/actors |"
     );
-    println!("|---|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     // Of each round and engine: states and seconds.
-    let mut sums = vec![[(0.0, 0.0); 3]; settings.rounds];
+    let mut sums = vec![[(0.0, 0.0); 4]; settings.rounds];
     for (name, _) in compared.iter().zip(sizes).filter(|(_, runs)| is_long(runs)) {
         let mut rates = Vec::new();
         for sum in &mut sums {
@@ -284,22 +302,21 @@ fn speeds(compared: &[String], sizes: &[[Run; 3]], settings: &Settings) {
 }
 
 /// Whether there is enough to do that a speed means something.
-fn is_long(runs: &[Run; 3]) -> bool {
-    runs[0].unique >= 5_000
+fn is_long(runs: &[Run; 4]) -> bool {
+    runs[TRACES].unique >= 5_000
 }
 
-fn row(rates: &[[f64; 3]]) -> String {
-    let median = |figure: &dyn Fn(&[f64; 3]) -> f64| {
+fn row(rates: &[[f64; 4]]) -> String {
+    let median = |figure: &dyn Fn(&[f64; 4]) -> f64| {
         let mut figures: Vec<f64> = rates.iter().map(figure).collect();
         figures.sort_by(f64::total_cmp);
         figures[figures.len() / 2]
     };
-    format!(
-        "| {:.0} | {:.0} | {:.0} | {:.2} | {:.2} |",
-        median(&|rates| rates[0]),
-        median(&|rates| rates[1]),
-        median(&|rates| rates[2]),
-        median(&|rates| rates[0] / rates[1]),
-        median(&|rates| rates[0] / rates[2]),
-    )
+    let rate = |engine: usize| format!("{:.0}", median(&|rates| rates[engine]));
+    let ratio =
+        |ours: usize, theirs: usize| format!("{:.2}", median(&|rates| rates[ours] / rates[theirs]));
+    let rates = [VOLUME, TRACES, SAME, ACTORS].map(rate);
+    let pairs = [(VOLUME, SAME), (VOLUME, ACTORS), (TRACES, SAME), (TRACES, ACTORS)];
+    let ratios = pairs.map(|(ours, theirs)| ratio(ours, theirs));
+    format!("| {} | {} |", rates.join(" | "), ratios.join(" | "))
 }

@@ -3,7 +3,7 @@
 use crate::SOURCES;
 use crate::explore::{
     Checkpoint, CheckpointError, Coverage, Exploration, Limits, Marks, Progress, Stopped, explore,
-    explore_kept,
+    explore_depth_first, explore_kept,
 };
 use crate::scenario::{Expectation, Mechanism, Property, Scenario, Switch};
 use crate::world::{Action, ClusterModel, Kind, ModelError};
@@ -114,6 +114,27 @@ pub fn check(
         }
     };
     check_by(scenario, how.symmetry, |_| true, pass)
+}
+
+/// The same depth-first, in less memory: counterexamples are not the shortest, `converges` is not
+/// judged, and nothing is kept.
+///
+/// # Errors
+/// If the scenario's cluster cannot be built.
+pub fn check_depth_first(
+    scenario: &Scenario,
+    how: &How,
+    report: &mut dyn FnMut(&Progress) -> bool,
+) -> Result<Report, CheckError> {
+    let pass = |model: &ClusterModel, asked: &[Property]| {
+        Ok(explore_depth_first(model, asked, how.limits, report))
+    };
+    check_by(scenario, how.symmetry, can_judge_depth_first, pass)
+}
+
+/// Whether a property can be judged without the graph of all steps.
+pub fn can_judge_depth_first(property: Property) -> bool {
+    property != Property::Converges
 }
 
 /// What an exploration depends on.

@@ -1,5 +1,5 @@
 //! The exploration engine: breadth-first over every reachable state, so that the first violation
-//! found is a shortest one.
+//! found is a shortest one; or depth-first, in a fraction of the memory.
 //!
 //! A state is remembered by a 64-bit fingerprint and the number of its parent, 18 to 24 bytes; only
 //! the two newest layers are kept whole. A trace is rebuilt by stepping again from the start. Two
@@ -14,6 +14,7 @@ mod checkpoint;
 mod continuations;
 mod coverage;
 mod crew;
+mod depth;
 mod known;
 mod ledger;
 mod resume;
@@ -24,6 +25,7 @@ mod visited;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use continuations::cut_off;
 pub use coverage::{Coverage, KINDS, Taken};
+pub use depth::explore_depth_first;
 pub use known::Known;
 pub use space::{Agreement, Marks, Space};
 
@@ -32,6 +34,9 @@ use search::Search;
 use serde::{Deserialize, Serialize};
 use std::num::NonZero;
 use std::time::Duration;
+
+/// What a whole state takes, on average, for the estimate of memory.
+const STATE_BYTES: u64 = 1024;
 
 /// How much an exploration may take. What ends it early leaves inconclusive what is not refuted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

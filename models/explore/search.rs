@@ -7,7 +7,7 @@ use super::known::Known;
 use super::ledger::{Found, Judged, Ledger};
 use super::resume::waiting;
 use super::space::{Agreement, Marks, Space};
-use super::{Exploration, Limits, Progress, Stopped};
+use super::{Exploration, Limits, Progress, STATE_BYTES, Stopped};
 use crate::scenario::Property;
 use crate::seal::fingerprint;
 use std::mem;
@@ -19,9 +19,6 @@ pub(super) const BATCH: usize = 1024;
 /// States that one thread takes at a time. What comes of a piece depends on nothing that is found in
 /// the same batch, so that it does not matter who takes it, or when.
 pub(super) const PIECE: usize = 32;
-
-/// What a state in a layer takes besides its fingerprint, on average, for the memory estimate.
-const LAYER_BYTES_PER_STATE: u64 = 1024;
 
 pub(super) struct Search<'a, S: Space> {
     /// What waits; nothing if the search is to begin, or was interrupted before it could go on.
@@ -328,7 +325,7 @@ impl<'a, S: Space> Search<'a, S> {
 
     fn measure(&mut self) {
         let Ledger { progress, visited, known, .. } = &self.ledger;
-        let layers = progress.queue * LAYER_BYTES_PER_STATE;
+        let layers = progress.queue * STATE_BYTES;
         let (visited_bytes, known) = (visited.bytes(), known.len() as u64);
         let memory_bytes = self.ledger.bytes() + layers + self.space.bytes();
         self.ledger.progress = Progress { visited_bytes, known, memory_bytes, ..*progress };

@@ -1,10 +1,12 @@
 //! Our engine and both of Stateright's checkers, over the scenarios of the suite that are small:
 //! equal counts, equal verdicts, equal mechanisms. And what `Exploration` says of the steps taken.
 
-use dynamo_models::explore::{Exploration, Limits, explore};
-use dynamo_models::scenario::Scenario;
+use dynamo_models::check::{Verdict, can_judge_depth_first, check_depth_first};
+use dynamo_models::explore::{Exploration, Known, Limits, Space, explore, explore_depth_first};
+use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::world::{Action, ClusterModel, Kind};
 use std::num::NonZero;
+use std::time::Duration;
 
 /// Scenarios with more states than this are left to others.
 const SMALL: u64 = 20_000;
@@ -81,13 +83,81 @@ fn coverage_adds_up_at_a_limit_and_by_any_number_of_threads() {
     }
 }
 
+/// The same states and steps, found in another order: equal counts, equal verdicts, traces that lead
+/// where they say, in fewer bytes.
+#[test]
+fn depth_first_finds_what_breadth_first_finds() {
+    let (mut refuted, mut held, mut longer) = (0, 0, 0);
+    for (name, model, whole) in passes() {
+        let found = explore_depth_first(&model, &[], Limits::default(), &mut |_| true);
+        let steps = |found: &Exploration<Action>| {
+            Kind::ALL.iter().map(|&kind| found.coverage.of(kind as u8).steps).collect::<Vec<_>>()
+        };
+        assert_eq!(found.stopped, None, "{name}");
+        assert_eq!(found.progress.unique, whole.progress.unique, "{name}: unique");
+        assert_eq!(found.coverage.all(), whole.coverage.all(), "{name}: generated and new");
+        assert_eq!(steps(&found), steps(&whole), "{name}: steps");
+        assert_eq!(found.marks, whole.marks, "{name}: marks");
+        assert!(found.progress.depth >= whole.progress.depth, "{name}: depth");
+        if found.progress.unique > 1_000 {
+            let bytes = found.progress.visited_bytes as f64 / found.progress.unique as f64;
+            assert!(bytes <= 24.0, "{name}: {bytes} bytes a state");
+        }
+        let can_judge = |&property: &Property| can_judge_depth_first(property);
+        let asked: Vec<Property> = model.asked().filter(can_judge).collect();
+        let ours = explore(&model, &asked, Limits::default(), &mut |_| true);
+        let theirs = explore_depth_first(&model, &asked, Limits::default(), &mut |_| true);
+        model.forget_steps();
+        for &property in &asked {
+            let (Some(short), Some(trace)) = (ours.trace(property), theirs.trace(property)) else {
+                assert_eq!(ours.trace(property), theirs.trace(property), "{name}: {property}");
+                held += 1;
+                continue;
+            };
+            let step = |state, action: &Action| {
+                assert!(model.actions(&state).contains(action), "{name}: {action} is possible");
+                model.step(&state, action)
+            };
+            let end = trace.iter().fold(model.initial(), step);
+            let ahead = model.violated_ahead(&end, &[property], &mut Known::default());
+            assert!(
+                end.violated.with(ahead).has(property),
+                "{name}: {property} is true where its trace leads"
+            );
+            refuted += 1;
+            longer += usize::from(trace.len() > short.len());
+        }
+    }
+    println!("{held} hold, {refuted} refuted, {longer} of them by a longer trace");
+    assert!(held > 200 && refuted > 50 && longer > 10);
+}
+
+/// A limit ends it at a new state, and nothing is said to hold.
+#[test]
+fn a_limit_ends_depth_first_too() {
+    let file = format!("{}/scenarios/crash-322.toml", env!("CARGO_MANIFEST_DIR"));
+    let scenario = Scenario::load(file).unwrap_or_else(|error| panic!("{error}"));
+    let none = Limits::default();
+    for (limits, goes_on, reason) in [
+        (Limits { states: Some(100), ..none }, true, "the limit of states"),
+        (Limits { time: Some(Duration::ZERO), ..none }, true, "the limit of time"),
+        (Limits { memory_bytes: Some(1 << 10), ..none }, true, "the limit of memory"),
+        (none, false, "an interruption"),
+    ] {
+        let report = check_depth_first(&scenario, &limits.into(), &mut |_| goes_on);
+        let report = report.expect("a model");
+        assert_eq!(report.limited_by(), Some(reason));
+        assert!(report.judgements.iter().all(|j| j.verdict != Verdict::Holds), "{reason}");
+        assert!(report.judgements.iter().all(|j| j.property != Property::Converges));
+    }
+}
+
 #[cfg(feature = "stateright")]
 mod stateright {
     use super::*;
-    use dynamo_models::check::{CheckError, How, Judgement, Verdict, check};
-    use dynamo_models::scenario::{Property, Switch};
+    use dynamo_models::check::{CheckError, How, Judgement, check};
+    use dynamo_models::scenario::Switch;
     use dynamo_models::stateright::{Order, can_judge, check as check_by, run};
-    use std::time::Duration;
 
     /// A verdict without its trace.
     fn name(judgement: &Judgement) -> (String, &'static str) {

@@ -8,7 +8,7 @@ pub(super) mod text;
 use super::{cores, heed_interruptions, is_interrupted, say};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use dynamo_models::check::{How, Outcome, Report, check};
+use dynamo_models::check::{How, Outcome, Report, can_judge_depth_first, check, check_depth_first};
 use dynamo_models::explore::{Limits, Progress};
 use dynamo_models::scenario::{Property, Scenario, Switch, Tier};
 use dynamo_models::stateright::{self, Order};
@@ -33,6 +33,7 @@ Examples:
   dynamo check --n 3 --r 2 --w 2                  the standard two-client scenario, no file needed
   dynamo check --n 3 --r 1 --w 1 --nodes 4 --faults crashes=1,drops=1
   dynamo check --n 3 --r 2 --w 2 --print          print that scenario as a file to start from
+  dynamo check BIG.toml --engine dynamo-dfs       fewer bytes a state; traces are not the shortest
   dynamo check --engine stateright-dfs            a second opinion, by Stateright's own checker
   dynamo check BIG.toml --timeout 1h --checkpoint kept   explore for an hour; again, to go on
   dynamo check --coverage                         also how often each kind of action was taken
@@ -45,7 +46,8 @@ pub(crate) struct CheckArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     question: Question,
-    /// Who explores: our own engine, or one of Stateright's checkers over the same model
+    /// Who explores: our own engine, breadth-first or depth-first, or one of Stateright's checkers over
+    /// the same model
     #[arg(long, value_enum, default_value_t = Engine::Dynamo)]
     engine: Engine,
     /// Of runs that differ only in which of several clients that are alike is which, explore one:
@@ -88,6 +90,8 @@ pub(super) enum Engine {
     /// Ours: breadth-first, shortest counterexamples
     #[default]
     Dynamo,
+    /// Ours: depth-first, in a fraction of the memory, one thread a scenario
+    DynamoDfs,
     /// Stateright's breadth-first checker, one thread a scenario
     StaterightBfs,
     /// Stateright's depth-first checker, one thread a scenario
@@ -99,22 +103,23 @@ impl Engine {
     fn name(self) -> &'static str {
         match self {
             Engine::Dynamo => "dynamo",
+            Engine::DynamoDfs => "dynamo-dfs",
             Engine::StaterightBfs => "stateright-bfs",
             Engine::StaterightDfs => "stateright-dfs",
         }
     }
 
-    /// Stateright's checker, if it is one.
-    fn order(self) -> Option<Order> {
-        match self {
-            Engine::Dynamo => None,
-            Engine::StaterightBfs => Some(Order::BreadthFirst),
-            Engine::StaterightDfs => Some(Order::DepthFirst),
-        }
+    /// Whether it is one of Stateright's.
+    pub(super) fn is_stateright(self) -> bool {
+        matches!(self, Engine::StaterightBfs | Engine::StaterightDfs)
     }
 
     fn can_judge(self, property: Property) -> bool {
-        self == Engine::Dynamo || stateright::can_judge(property)
+        match self {
+            Engine::Dynamo => true,
+            Engine::DynamoDfs => can_judge_depth_first(property),
+            Engine::StaterightBfs | Engine::StaterightDfs => stateright::can_judge(property),
+        }
     }
 
     fn check(
@@ -123,10 +128,14 @@ impl Engine {
         how: &How,
         report: &mut dyn FnMut(&Progress) -> bool,
     ) -> anyhow::Result<Report> {
-        Ok(match self.order() {
-            None => check(scenario, how, report)?,
-            Some(order) => stateright::check(scenario, how.symmetry, order, how.limits, report)?,
-        })
+        let mut by =
+            |order| stateright::check(scenario, how.symmetry, order, how.limits, &mut *report);
+        Ok(match self {
+            Engine::Dynamo => check(scenario, how, report),
+            Engine::DynamoDfs => check_depth_first(scenario, how, report),
+            Engine::StaterightBfs => by(Order::BreadthFirst),
+            Engine::StaterightDfs => by(Order::DepthFirst),
+        }?)
     }
 }
 
@@ -248,17 +257,18 @@ impl CheckArgs {
 
     fn refuse_what_stateright_has_not(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
-            self.engine == Engine::Dynamo || self.max_memory.is_none(),
+            !self.engine.is_stateright() || self.max_memory.is_none(),
             "Stateright does not tell how much memory it takes: use --max-states or --timeout with \
              --engine {}",
             self.engine.name()
         );
         anyhow::ensure!(
             self.engine == Engine::Dynamo || self.checkpoint.is_none(),
-            "Stateright cannot go on with an exploration: use --checkpoint with --engine dynamo"
+            "only our breadth-first engine can go on with an exploration: use --checkpoint with \
+             --engine dynamo"
         );
         anyhow::ensure!(
-            self.engine == Engine::Dynamo || !self.coverage,
+            !self.engine.is_stateright() || !self.coverage,
             "Stateright does not tell which steps found a new state: use --coverage with --engine \
              dynamo"
         );

@@ -95,9 +95,7 @@ pub(in crate::cli) fn legend(engine: Engine) -> String {
     let names = names.collect::<Vec<_>>().join(", ");
     let (which, unasked) = match engine {
         Engine::Dynamo => ("the shortest counterexample has so many steps", ""),
-        _ => {
-            ("the counterexample that was met last, seldom a shortest, has so many steps", " here")
-        }
+        _ => ("the counterexample that was met, seldom a shortest, has so many steps", " here"),
     };
     let mut legend = format!(
         "{names}\nholds: within the bounds of the scenario; a number: REFUTED, {which};\n\
@@ -107,7 +105,7 @@ pub(in crate::cli) fn legend(engine: Engine) -> String {
         let beyond = Property::ALL.iter().filter(|&&property| !engine.can_judge(property));
         let beyond = beyond.map(|property| property.name()).collect::<Vec<_>>().join(", ");
         legend += &format!(
-            "\nEngine {}: {beyond} speak of what can follow a state, which Stateright cannot judge",
+            "\nEngine {}: {beyond} not judged: it does not know what can follow a state",
             engine.name()
         );
     }
@@ -201,7 +199,7 @@ pub(super) fn json(name: &str, report: &Report, engine: Engine) -> serde_json::V
         "agreed": progress.agreed,
         "agreed_on_something": progress.agreed_on_something,
         "unreached": report.unreached().map(Mechanism::name).collect::<Vec<_>>(),
-        "coverage": (engine == Engine::Dynamo).then(|| coverage::json(report)),
+        "coverage": (!engine.is_stateright()).then(|| coverage::json(report)),
         "not_asked_of_engine": unasked.map(|(property, _)| property.name()).collect::<Vec<_>>(),
         "properties": report.judgements.iter().map(property).collect::<Vec<_>>(),
     })
