@@ -111,13 +111,18 @@ fn kept_theorems_are_shown_if_these_sources_found_them() {
     assert!(desk.written("index.html").contains("dynamo report --theorems FILE"));
     let nowhere = complaint(&desk.report(&["theorems", "--theorems", path]));
     assert!(nowhere.contains("cannot read "), "{nowhere}");
-    dynamo(&["theorems", "311-strict-off", "--faults", "0", "--resume", path]);
+    let rows = ["212-strict-off", "311-strict-off"];
+    dynamo(&["theorems", rows[0], rows[1], "--faults", "0", "--resume", path]);
     let page = || {
         assert_eq!(desk.report(&["theorems", "--theorems", path]).status.code(), Some(0));
         desk.written("index.html")
     };
     let known = page();
     assert!(known.contains("<td>311-strict-off</td>"), "{known}");
+    // Those of the usual table stand first.
+    let place = |row| known.find(&format!("<td>{row}</td>"));
+    assert!(place(rows[1]) < place(rows[0]), "{known}");
+    assert!(known.contains("1 of 30 configurations of the usual table, others: 1"), "{known}");
     // Only without faults.
     assert!(known.contains("<td>holds &lt;1</td>") && !known.contains("<td>holds</td>"), "{known}");
     // A cell leads to its counterexample, which several properties may share.

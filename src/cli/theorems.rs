@@ -122,8 +122,8 @@ fn story(record: &Record, property: Property, faults: u8) -> anyhow::Result<Stri
     Ok(story + "\n")
 }
 
-/// The rows of the usual table that a file has kept, the table, and what to read with it. Rows that
-/// other sources found are left out.
+/// The rows that a file has kept, those of the usual table first, the table, and what to read with it.
+/// Rows that other sources found are left out.
 #[cfg(feature = "museum")]
 pub(super) fn known(path: &std::path::Path) -> anyhow::Result<(Vec<Record>, Sheet, Vec<String>)> {
     let (gets, reductions, limits) = (Gets::Two, Switch::On, Limits::default());
@@ -134,12 +134,22 @@ pub(super) fn known(path: &std::path::Path) -> anyhow::Result<(Vec<Record>, Shee
         let keys: Vec<String> = fewer.map(|question| key(&configuration, &question)).collect();
         kept.iter().filter(|record| keys.contains(&record.key)).max_by_key(|one| one.explored())
     };
-    let records: Vec<Record> = required().filter_map(best).cloned().collect();
+    let usual: Vec<Configuration> = required().collect();
+    let mut records: Vec<Record> = usual.iter().copied().filter_map(best).cloned().collect();
+    let found = records.len();
+    let kept_ones = kept.iter().filter_map(|record| record.configuration.parse().ok());
+    let mut others: Vec<Configuration> = Vec::new();
+    for one in kept_ones.filter(|one| !usual.contains(one)) {
+        if !others.contains(&one) {
+            others.push(one);
+        }
+    }
+    records.extend(others.into_iter().filter_map(best).cloned());
     let count = format!(
-        "{} of {} configurations; what the file holds of other sources, or of other questions, is not \
-         shown.",
-        records.len(),
-        required().count()
+        "{found} of {} configurations of the usual table, others: {}; what the file holds of other \
+         sources, or of other questions, is not shown.",
+        usual.len(),
+        records.len() - found
     );
     let legend = legend(&records, &question);
     let lines = legend.lines().map(String::from).chain([count]).collect();
