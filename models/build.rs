@@ -1,6 +1,8 @@
-//! A hash of the sources that decide what an exploration finds: what was found by others is stale.
+//! A hash of what decides what an exploration finds, the sources, their dependencies, the compiler:
+//! what was found by others is stale.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
@@ -15,6 +17,12 @@ fn main() -> io::Result<()> {
     for file in files {
         hasher.update(&fs::read(file)?);
     }
+    let lock = root.join("../Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    hasher.update(&fs::read(lock)?);
+    let compiler = env::var_os("RUSTC").expect("cargo sets it");
+    hasher.update(&Command::new(compiler).arg("-vV").output()?.stdout);
+    hasher.update(&[u8::from(env::var_os("CARGO_FEATURE_MUSEUM").is_some())]);
     println!("cargo::rustc-env=DYNAMO_SOURCES={}", hasher.finalize().to_hex());
     Ok(())
 }

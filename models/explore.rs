@@ -164,7 +164,8 @@ pub fn explore<S: Space>(
 }
 
 /// The same, kept on disk now and then and when it ends: whoever calls it again goes on from there, and
-/// finds what a call would have found that nothing had ended. The limit of time is that of a call.
+/// finds what a call would have found that nothing had ended. The limit of time is that of a call, and
+/// begins when what waits is there again.
 ///
 /// # Errors
 /// If there is a checkpoint and it cannot be read.

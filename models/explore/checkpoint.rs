@@ -4,17 +4,18 @@
 
 use super::ledger::Ledger;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Where an exploration is kept, and what it must be of.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     key: String,
+    every: Duration,
 }
 
 /// Why an exploration cannot be kept, or one that was kept is no good.
@@ -43,7 +44,15 @@ impl Checkpoint {
     /// One in `folder`, of whatever `key` tells of. What has another key has another file.
     pub fn new(folder: &Path, key: &str) -> Checkpoint {
         let name = &blake3::hash(key.as_bytes()).to_hex()[..16];
-        Checkpoint { path: folder.join(format!("{name}.checkpoint")), key: key.into() }
+        let path = folder.join(format!("{name}.checkpoint"));
+        Checkpoint { path, key: key.into(), every: Duration::from_secs(60) }
+    }
+
+    /// The same, written no sooner than so long after it was last written, instead of a minute; nor
+    /// sooner than twenty times what that took.
+    #[must_use]
+    pub fn every(self, every: Duration) -> Checkpoint {
+        Checkpoint { every, ..self }
     }
 
     /// What is kept; nothing if there is no file.
@@ -74,10 +83,14 @@ impl Checkpoint {
     fn write(&self, ledger: &Ledger) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
-        let kept = postcard::to_allocvec(&(&self.key, ledger)).map_err(io::Error::other)?;
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(&kept)?;
-        file.write_all(&xxh3_64(&kept).to_le_bytes())?;
+        let file = NamedTempFile::new_in(folder)?;
+        let mut to = BufWriter::new(Summed { to: file, sum: Xxh3::new(), failed: None });
+        if let Err(error) = postcard::to_io(&(&self.key, ledger), &mut to) {
+            return Err(to.get_mut().failed.take().unwrap_or_else(|| io::Error::other(error)));
+        }
+        let Summed { to: mut file, sum, .. } =
+            to.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.write_all(&sum.digest().to_le_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
         Ok(())
@@ -92,26 +105,49 @@ impl Checkpoint {
     }
 }
 
+/// Sums up what is written, and knows why it could not be: `postcard` does not tell.
+struct Summed {
+    to: NamedTempFile,
+    sum: Xxh3,
+    failed: Option<io::Error>,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes).map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            kind
+        })?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 /// Keeps a ledger now and then.
 pub(super) struct Keeper {
-    pub(super) checkpoint: Checkpoint,
+    checkpoint: Checkpoint,
+    /// States that are expanded in what is kept.
+    pub(super) expanded: u32,
     /// When it last did so, and how long that took.
     last: (Instant, Duration),
     /// Why it could not, the last time.
     pub(super) failed: Option<String>,
 }
 
-/// Between two times that a ledger is kept pass at least this and twenty times what it takes.
-const KEEP_EVERY: Duration = Duration::from_secs(60);
-
 impl Keeper {
-    pub(super) fn new(checkpoint: Checkpoint) -> Keeper {
-        Keeper { checkpoint, last: (Instant::now(), Duration::ZERO), failed: None }
+    pub(super) fn new(checkpoint: Checkpoint, expanded: u32) -> Keeper {
+        let last = (Instant::now(), Duration::ZERO);
+        Keeper { checkpoint, expanded, last, failed: None }
     }
 
     pub(super) fn is_due(&self) -> bool {
         let (at, took) = self.last;
-        at.elapsed() >= KEEP_EVERY.max(20 * took)
+        at.elapsed() >= self.checkpoint.every.max(20 * took)
     }
 
     /// Keeps it. Whoever cannot tries again, and loses nothing but what is kept.
@@ -119,5 +155,6 @@ impl Keeper {
         let began = Instant::now();
         self.failed = self.checkpoint.save(ledger).err().map(|error| error.to_string());
         self.last = (Instant::now(), began.elapsed());
+        self.expanded = ledger.expanded;
     }
 }

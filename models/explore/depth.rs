@@ -107,13 +107,13 @@ impl<S: Space> Dive<'_, S> {
                 let mut state = mem::replace(&mut after, stop.state.clone());
                 self.space.judge(&stop.state, &mut state);
                 self.enter(state, Some(action));
-                if let Some(limit) = self.limit() {
-                    return Some(limit);
-                }
             }
             let is_done = self.open.is_empty() && self.marks.include(self.space.wanted());
             if self.stop_when_all_refuted && is_done {
                 return Some(Stopped::AllRefuted);
+            }
+            if let Some(limit) = is_new.then(|| self.limit()).flatten() {
+                return Some(limit);
             }
         }
         None

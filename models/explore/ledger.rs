@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     pub(super) expanded: u32,
     /// Where the layer that is being expanded ends, by the numbers of its states.
     pub(super) layer_end: u32,
+    /// Nothing is left to refute. It ended in the middle of a batch, so that it cannot go on, nor need it.
+    pub(super) all_refuted: bool,
     /// How long it took.
     pub(super) elapsed: Duration,
 }
@@ -64,6 +66,7 @@ impl Ledger {
             progress: Progress::default(),
             expanded: 0,
             layer_end: 0,
+            all_refuted: false,
             elapsed: Duration::ZERO,
         }
     }

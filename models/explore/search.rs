@@ -31,7 +31,10 @@ pub(super) struct Search<'a, S: Space> {
     stop_when_all_refuted: bool,
     keeper: Option<Keeper>,
     ledger: Ledger,
-    started: Instant,
+    /// When it was called.
+    called: Instant,
+    /// When it began to explore: to make states again takes time, too.
+    began: Instant,
 }
 
 /// Whole states with their numbers.
@@ -99,7 +102,8 @@ impl<'a, S: Space> Search<'a, S> {
             stop_when_all_refuted: !asked.is_empty(),
             keeper: None,
             ledger: Ledger::new(asked),
-            started: Instant::now(),
+            called: Instant::now(),
+            began: Instant::now(),
         }
     }
 
@@ -113,6 +117,7 @@ impl<'a, S: Space> Search<'a, S> {
     pub(super) fn kept_in(mut self, checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
         match checkpoint.load()? {
             None => self.ledger.visited.keep_actions(),
+            Some(ledger) if ledger.all_refuted => self.ledger = ledger,
             Some(ledger) => {
                 let mut goes_on = || (self.report)(&ledger.progress);
                 let waiting = waiting(self.space, &ledger, self.crew, &mut goes_on);
@@ -120,13 +125,15 @@ impl<'a, S: Space> Search<'a, S> {
                 self.ledger = ledger;
             }
         }
-        self.keeper = Some(Keeper::new(checkpoint.clone()));
+        self.keeper = Some(Keeper::new(checkpoint.clone(), self.ledger.expanded));
         Ok(self)
     }
 
     pub(super) fn explore(mut self) -> Exploration<S::Action> {
+        self.began = Instant::now();
         let stopped = match self.waiting.take() {
-            Some(Waiting { layer, next }) => self.run(layer, next),
+            Some(waiting) => self.go_on(waiting),
+            None if self.ledger.all_refuted => Some(Stopped::AllRefuted),
             None if self.ledger.progress.unique > 0 => Some(Stopped::Interrupted),
             None => {
                 let start = self.start();
@@ -159,13 +166,22 @@ impl<'a, S: Space> Search<'a, S> {
         layer
     }
 
-    /// Explores what waits: a layer, or the rest of one, and what was found of the next.
+    /// Explores what waits, unless a limit is met already.
+    fn go_on(&mut self, Waiting { layer, next }: Waiting<S>) -> Option<Stopped> {
+        let is_over = layer.is_empty() && next.is_empty();
+        let stopped = if is_over { None } else { self.limit() };
+        stopped.or_else(|| self.run(layer, next))
+    }
+
+    /// Explores a layer, or the rest of one, and what follows. Some of the next may be found.
     fn run(&mut self, mut layer: Layer<S>, mut next: Layer<S>) -> Option<Stopped> {
         loop {
             let mut left = layer.len();
             for batch in layer.chunks(BATCH) {
                 left -= batch.len();
                 if self.explore_batch(batch, &mut next) {
+                    self.ledger.all_refuted = true;
+                    self.keep(true);
                     return Some(Stopped::AllRefuted);
                 }
                 self.ledger.expanded += batch.len() as u32;
@@ -314,7 +330,7 @@ impl<'a, S: Space> Search<'a, S> {
             Some(Stopped::States)
         } else if over(self.limits.memory_bytes, progress.memory_bytes) {
             Some(Stopped::Memory)
-        } else if self.limits.time.is_some_and(|limit| self.started.elapsed() >= limit) {
+        } else if self.limits.time.is_some_and(|limit| self.began.elapsed() >= limit) {
             Some(Stopped::Time)
         } else if !(self.report)(progress) {
             Some(Stopped::Interrupted)
@@ -332,13 +348,18 @@ impl<'a, S: Space> Search<'a, S> {
     }
 
     fn elapsed(&self) -> Duration {
-        self.ledger.elapsed + self.started.elapsed()
+        self.ledger.elapsed + self.called.elapsed()
     }
 
     /// Keeps the ledger on disk, if it is wanted and due, or at the `end`.
     fn keep(&mut self, end: bool) {
         let elapsed = self.elapsed();
-        if let Some(keeper) = self.keeper.as_mut().filter(|keeper| end || keeper.is_due()) {
+        let Ledger { expanded, all_refuted, .. } = self.ledger;
+        let is_due = |keeper: &&mut Keeper| match end {
+            true => all_refuted || expanded > keeper.expanded,
+            false => keeper.is_due(),
+        };
+        if let Some(keeper) = self.keeper.as_mut().filter(is_due) {
             let before = mem::replace(&mut self.ledger.elapsed, elapsed);
             keeper.keep(&self.ledger);
             self.ledger.elapsed = before;

@@ -10,6 +10,7 @@ use dynamo_models::world::{Action, ClusterModel};
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Many layers; `converges`; searches ahead; a space that ends when all is refuted; symmetry.
@@ -41,17 +42,20 @@ fn told(found: &Exploration<Action>) -> String {
     format!("{progress:?} {stopped:?} {refuted:?} {marks:?} {coverage:?}")
 }
 
-/// Explores as far as `looks` looks at how it goes allow, with so many threads.
+/// Explores as far as `looks` looks at how it goes allow, with so many threads, and with `before` found
+/// at the first look.
 fn a_while(
     model: &ClusterModel,
     checkpoint: &Checkpoint,
     looks: u64,
     threads: usize,
+    before: u64,
 ) -> Exploration<Action> {
     let asked: Vec<Property> = model.asked().collect();
     let limits = Limits { threads: NonZero::new(threads), ..Limits::default() };
     let mut left = looks;
-    let mut goes_on = |_: &Progress| {
+    let mut goes_on = |progress: &Progress| {
+        assert!(left < looks || before == 0 || progress.unique == before, "{progress:?}");
         left = left.saturating_sub(1);
         left > 0
     };
@@ -74,23 +78,25 @@ fn whoever_is_interrupted_again_and_again_finds_the_same() {
             let folder = TempDir::new().expect("a folder");
             let checkpoint = Checkpoint::new(folder.path(), name);
             // To go on takes looks, too: as many as there are layers, or a few more.
-            let mut looks = 3;
+            let (mut looks, mut before) = (3, 0);
             let found = loop {
-                let found = a_while(&model, &checkpoint, looks, 1 + looks as usize % 3);
+                let found = a_while(&model, &checkpoint, looks, 1 + looks as usize % 3, before);
                 if found.stopped != Some(Stopped::Interrupted) {
                     break found;
                 }
                 assert!(found.hit_limit() && found.unkept.is_none());
                 interruptions += 1;
                 looks += 7;
+                before = found.progress.unique;
             };
             assert_eq!(told(&found), told(&whole), "{name}");
             // What is at its end is found at once.
-            if whole.stopped.is_none() {
-                only_file(folder.path());
-                let again = a_while(&model, &checkpoint, 1, 2);
-                assert_eq!(told(&again), told(&whole), "{name}, again");
-            }
+            let file = only_file(folder.path());
+            let written = fs::metadata(&file).and_then(|it| it.modified()).expect("a time");
+            let again = a_while(&model, &checkpoint, 1, 2, 0);
+            assert_eq!(told(&again), told(&whole), "{name}, again");
+            let again = fs::metadata(&file).and_then(|it| it.modified()).expect("a time");
+            assert_eq!(again, written, "{name}: nothing new was to be kept");
         }
     }
     println!("{interruptions} interruptions");
@@ -109,10 +115,14 @@ fn a_higher_limit_goes_on_where_a_lower_one_ended() {
     let whole = check(&scenario, &How::default(), &mut |_| true).expect("a cluster");
     let mut before = 0;
     for states in [100, 1_000, 5_000] {
-        let report = check(&scenario, &how(Some(states)), &mut |_| true).expect("a cluster");
+        let by = |states| check(&scenario, &how(Some(states)), &mut |_| true).expect("a cluster");
+        let report = by(states);
         assert_eq!(report.outcome(), Outcome::Inconclusive);
         assert!(report.unique() >= states && report.unique() > before);
         before = report.unique();
+        // The same again meets the limit before anything else.
+        assert_eq!(by(states).unique(), before);
+        assert_eq!(by(states).outcome(), Outcome::Inconclusive);
     }
     let report = check(&scenario, &how(None), &mut |_| true).expect("a cluster");
     assert_eq!(report.unique(), whole.unique());
@@ -124,7 +134,7 @@ fn what_is_not_as_it_was_written_is_refused() {
     let model = passes(&load("plans-race")).next().expect("a pass");
     let folder = TempDir::new().expect("a folder");
     let checkpoint = Checkpoint::new(folder.path(), "it");
-    a_while(&model, &checkpoint, 20, 1);
+    a_while(&model, &checkpoint, 20, 1, 0);
     let file = only_file(folder.path());
     let written = fs::read(&file).expect("a checkpoint");
     let asked: Vec<Property> = model.asked().collect();
@@ -148,7 +158,7 @@ fn what_is_not_as_it_was_written_is_refused() {
     // Whole, but of something else: by its name, or by what its states lead to.
     let other = Checkpoint::new(folder.path(), "other");
     fs::write(&file, &written).expect("a file");
-    a_while(&model, &other, 20, 1);
+    a_while(&model, &other, 20, 1, 0);
     for entry in fs::read_dir(folder.path()).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path != file {
@@ -179,4 +189,41 @@ fn what_cannot_be_kept_is_found_all_the_same() {
     assert!(found.unkept.as_ref().is_some_and(|why| why.starts_with("cannot write")));
     let whole = explore(&model, &asked, Limits::default(), &mut |_| true);
     assert_eq!(told(&found), told(&whole));
+}
+
+/// Whoever is killed has what was kept last.
+#[test]
+fn it_is_kept_on_the_way() {
+    let model = passes(&load("plans-race")).next().expect("a pass");
+    let asked: Vec<Property> = model.asked().collect();
+    let folder = TempDir::new().expect("a folder");
+    let often = Checkpoint::new(folder.path(), "it").every(Duration::ZERO);
+    let (aside, mut looks) = (TempDir::new().expect("a folder"), 0);
+    let mut copy = |_: &Progress| {
+        looks += 1;
+        if looks == 15 {
+            let file = only_file(folder.path());
+            let name = file.file_name().expect("a name");
+            fs::copy(&file, aside.path().join(name)).expect("a copy");
+        }
+        true
+    };
+    let whole = explore_kept(&model, &asked, Limits::default(), &often, &mut copy);
+    let whole = whole.expect("nothing was kept yet");
+    let kept = Checkpoint::new(aside.path(), "it");
+    let mut first = None;
+    let mut look = |progress: &Progress| {
+        first.get_or_insert(progress.unique);
+        true
+    };
+    let found = explore_kept(&model, &asked, Limits::default(), &kept, &mut look);
+    assert_eq!(told(&found.expect("a checkpoint")), told(&whole));
+    assert!(first.is_some_and(|first| first > 100 && first < whole.progress.unique), "{first:?}");
+    // A minute has not passed.
+    let seldom = Checkpoint::new(folder.path(), "another");
+    let mut count = |_: &Progress| {
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        true
+    };
+    explore_kept(&model, &asked, Limits::default(), &seldom, &mut count).expect("nothing yet");
 }

@@ -8,6 +8,9 @@
 //! sound for `converges`, too: of clients that have called nothing a state knows nothing, so that a
 //! state's continuations are images of those that are left.
 //!
+//! It rests on `unique-dots`: of two values with one dot the larger is kept, whoever wrote it. Where
+//! that property is refuted, what follows need not be the same for all.
+//!
 //! Not where names have an order. A node that has lost its disk refuses sessions up to the latest
 //! begun (see `Start`): whether a client comes before or after another makes a difference then. So
 //! it does to the last writer of two with the same time, to a truncated clock, to policies of the

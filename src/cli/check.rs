@@ -63,7 +63,7 @@ pub(crate) struct CheckArgs {
     /// Print one JSON object a line instead of a table
     #[arg(long)]
     json: bool,
-    /// Stop a scenario at this many unique states
+    /// Stop a scenario at this many unique states, or up to a few thousand later
     #[arg(long, value_name = "N")]
     max_states: Option<u64>,
     /// Stop a scenario when the engine's tables and queue pass this size, as in 512MiB or 4GiB
@@ -149,7 +149,7 @@ pub(super) struct Named {
 pub(super) type Checked<'a> = (&'a Named, Report);
 
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    args.refuse_what_stateright_has_not()?;
+    args.refuse_what_an_engine_has_not()?;
     let scenarios = args.scenarios()?;
     if args.question.print {
         scenarios.iter().try_for_each(|named| say(named.scenario.to_toml()))?;
@@ -255,7 +255,7 @@ impl CheckArgs {
         CheckArgs { paths: vec![path], max_states, timeout, ..CheckArgs::default() }
     }
 
-    fn refuse_what_stateright_has_not(&self) -> anyhow::Result<()> {
+    fn refuse_what_an_engine_has_not(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             !self.engine.is_stateright() || self.max_memory.is_none(),
             "Stateright does not tell how much memory it takes: use --max-states or --timeout with \
@@ -282,7 +282,8 @@ impl CheckArgs {
             match (report.unkept(), report.limited_by()) {
                 (Some(why), _) => eprintln!("{}: it is not kept: {why}", named.name),
                 (None, Some(_)) => eprintln!(
-                    "{}: kept in {}; the same command goes on from there",
+                    "{}: kept in {}; the same command goes on from there, with a higher limit if one of \
+                     states or memory was met",
                     named.name,
                     folder.display()
                 ),

@@ -104,10 +104,7 @@ pub(in crate::cli) fn legend(engine: Engine) -> String {
     if engine != Engine::Dynamo {
         let beyond = Property::ALL.iter().filter(|&&property| !engine.can_judge(property));
         let beyond = beyond.map(|property| property.name()).collect::<Vec<_>>().join(", ");
-        legend += &format!(
-            "\nEngine {}: {beyond} not judged: it does not know what can follow a state",
-            engine.name()
-        );
+        legend += &format!("\nEngine {}: {beyond} not judged by it", engine.name());
     }
     legend
 }
