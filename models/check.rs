@@ -49,9 +49,10 @@ pub struct Report {
 /// How to check.
 #[derive(Clone, Debug)]
 pub struct How {
-    /// Whether of the runs that differ in who is which only one is explored, where that is sound: see
-    /// [`ClusterModel::up_to_symmetry`].
-    pub symmetry: Switch,
+    /// Whether what makes no difference is left out, where that is sound: which of several clients that
+    /// are alike is which ([`ClusterModel::up_to_symmetry`]), and messages that can never matter again
+    /// ([`ClusterModel::with_the_dead`]).
+    pub reductions: Switch,
     /// Limits of each pass.
     pub limits: Limits,
     /// A folder in which explorations are kept, to go on with them later; nowhere if there is none.
@@ -60,7 +61,7 @@ pub struct How {
 
 impl Default for How {
     fn default() -> How {
-        How { symmetry: Switch::On, limits: Limits::default(), checkpoints: None }
+        How { reductions: Switch::On, limits: Limits::default(), checkpoints: None }
     }
 }
 
@@ -113,7 +114,7 @@ pub fn check(
             Ok(explore_kept(model, asked, how.limits, &checkpoint, report)?)
         }
     };
-    check_by(scenario, how.symmetry, |_| true, pass)
+    check_by(scenario, how.reductions, |_| true, pass)
 }
 
 /// The same depth-first, in less memory: counterexamples are not the shortest, `converges` is not
@@ -129,7 +130,7 @@ pub fn check_depth_first(
     let pass = |model: &ClusterModel, asked: &[Property]| {
         Ok(explore_depth_first(model, asked, how.limits, report))
     };
-    check_by(scenario, how.symmetry, can_judge_depth_first, pass)
+    check_by(scenario, how.reductions, can_judge_depth_first, pass)
 }
 
 /// Whether a property can be judged without the graph of all steps.
@@ -140,20 +141,20 @@ pub fn can_judge_depth_first(property: Property) -> bool {
 /// What an exploration depends on.
 fn key(model: &ClusterModel, asked: &[Property]) -> String {
     let history = model.has_history();
-    let (scenario, symmetry) = (model.scenario().content_hash(), model.is_symmetric());
-    format!("{SOURCES} {scenario} {asked:?} history {history} symmetry {symmetry}")
+    let (scenario, left_out) = (model.scenario().content_hash(), model.leaves_out());
+    format!("{SOURCES} {scenario} {asked:?} history {history}{left_out}")
 }
 
 /// Checks a scenario by an engine that can judge some of the properties; `pass` explores one model
 /// for them.
 pub(crate) fn check_by(
     scenario: &Scenario,
-    symmetry: Switch,
+    reductions: Switch,
     can_judge: impl Fn(Property) -> bool,
     mut pass: impl FnMut(&ClusterModel, &[Property]) -> Result<Exploration<Action>, CheckError>,
 ) -> Result<Report, CheckError> {
     let model = ClusterModel::new(scenario)?;
-    let model = if symmetry.is_on() { model.up_to_symmetry() } else { model };
+    let model = if reductions.is_on() { model.up_to_symmetry() } else { model.with_the_dead() };
     let mut pass = |model: &ClusterModel| {
         let asked: Vec<Property> = model.asked().filter(|&asked| can_judge(asked)).collect();
         (!asked.is_empty()).then(|| pass(model, &asked)).transpose()
@@ -315,14 +316,11 @@ impl Report {
         });
         let together = faults.total.map(|total| format!(", {total} faults of all kinds together"));
         let together = together.unwrap_or_default();
-        let symmetry = match self.model.is_symmetric() {
-            true => ", clients that are alike begin in their order",
-            false => "",
-        };
+        let left_out = self.model.leaves_out();
         format!(
             "{} nodes, {} keys, {} clients with {steps} steps and one final read, {} crashes, \
              {} drops, {} duplicates, {} premature timeouts, {} lost disks, {} partitions\
-             {together}{changes}{symmetry}",
+             {together}{changes}{left_out}",
             scenario.cluster.nodes,
             self.model.plan().keys().len(),
             scenario.clients.len(),

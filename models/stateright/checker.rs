@@ -120,7 +120,7 @@ pub fn can_judge(property: Question) -> bool {
 /// If the scenario's cluster cannot be built, or memory is limited.
 pub fn check(
     scenario: &Scenario,
-    symmetry: Switch,
+    reductions: Switch,
     order: Order,
     limits: Limits,
     report: &mut dyn FnMut(&Progress) -> bool,
@@ -131,7 +131,7 @@ pub fn check(
     let pass = |model: &ClusterModel, asked: &[Question]| {
         Ok(run(model.clone(), asked, order, limits, report))
     };
-    check_by(scenario, symmetry, can_judge, pass)
+    check_by(scenario, reductions, can_judge, pass)
 }
 
 /// Lets Stateright explore a model, with one thread: with more its traces and limits would differ

@@ -194,7 +194,7 @@ mod stateright {
         let (mut refuted, mut held, mut longer) = (0, 0, 0);
         let is_small = |name: &String| small.contains(name);
         for (scenario, question) in suite().into_iter().filter(|(name, _)| is_small(name)) {
-            let every_run = How { symmetry: Switch::Off, ..How::default() };
+            let every_run = How { reductions: Switch::Off, ..How::default() };
             let ours = check(&question, &every_run, &mut |_| true).expect("a model");
             if ours.history.as_ref().is_some_and(|pass| pass.progress.unique >= SMALL) {
                 continue;

@@ -65,6 +65,8 @@ pub struct ClusterModel {
     reduced: bool,
     /// Of each client who must have begun before it does, if somebody must.
     begins_after: Vec<Option<usize>>,
+    /// Whether messages that can never matter again stay in the network.
+    keeps_the_dead: bool,
     /// Shared by all clones: they have one configuration.
     memo: Arc<Memo>,
     views: Arc<Views>,
@@ -89,14 +91,15 @@ impl ClusterModel {
         let config = Arc::new(config(scenario, &plan.keys()[0])?);
         let scenario = Arc::new(scenario.clone());
         let (plan, memo, views) = (Arc::new(plan), Arc::default(), Arc::default());
-        let (with_history, reduced, begins_after) = (false, false, Vec::new());
+        let (with_history, reduced, keeps_the_dead) = (false, false, false);
         Ok(ClusterModel {
             scenario,
             config,
             plan,
             with_history,
             reduced,
-            begins_after,
+            begins_after: Vec::new(),
+            keeps_the_dead,
             memo,
             views,
         })

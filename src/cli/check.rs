@@ -50,10 +50,10 @@ pub(crate) struct CheckArgs {
     /// the same model
     #[arg(long, value_enum, default_value_t = Engine::Dynamo)]
     engine: Engine,
-    /// Of runs that differ only in which of several clients that are alike is which, explore one:
-    /// `off` finds the same, among more states [default: on]
+    /// Leave out what makes no difference: which of several clients that are alike is which, and
+    /// messages that can never matter again. `off` finds the same, among more states [default: on]
     #[arg(long, value_name = "on|off")]
-    symmetry: Option<Switch>,
+    reductions: Option<Switch>,
     /// Also print how many steps there were of each kind of action, and how many found a new state
     #[arg(long)]
     coverage: bool,
@@ -129,7 +129,7 @@ impl Engine {
         report: &mut dyn FnMut(&Progress) -> bool,
     ) -> anyhow::Result<Report> {
         let mut by =
-            |order| stateright::check(scenario, how.symmetry, order, how.limits, &mut *report);
+            |order| stateright::check(scenario, how.reductions, order, how.limits, &mut *report);
         Ok(match self {
             Engine::Dynamo => check(scenario, how, report),
             Engine::DynamoDfs => check_depth_first(scenario, how, report),
@@ -195,7 +195,7 @@ pub(super) fn check_all<'a>(
         threads: NonZero::new(threads.div_ceil(jobs.min(scenarios.len() - place))),
     };
     let how = |place: usize| How {
-        symmetry: args.symmetry.unwrap_or(Switch::On),
+        reductions: args.reductions.unwrap_or(Switch::On),
         limits: limits(place),
         checkpoints: args.checkpoint.clone(),
     };
