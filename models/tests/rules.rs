@@ -9,7 +9,7 @@ const COLUMNS: [&str; 8] = ["lost", "ryw", "mono", "reg", "lin", "dur", "res", "
 type Cells = BTreeMap<&'static str, BTreeSet<char>>;
 type Rows = BTreeMap<String, Cells>;
 
-/// The rows of both tables. There is no rule for what a limit cut short: it is no kind of fault.
+/// The rows of all tables. There is no rule for what a limit cut short.
 fn rows() -> Rows {
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| ")?.split(" | ");
@@ -20,7 +20,7 @@ fn rows() -> Rows {
         };
         Some((name.trim().to_owned(), COLUMNS.into_iter().zip(cells.map(kinds)).collect()))
     };
-    REPORT.lines().filter_map(row).collect()
+    REPORT.lines().filter(|line| !line.contains(" <1 ")).filter_map(row).collect()
 }
 
 fn kind(name: &str) -> char {
@@ -77,7 +77,7 @@ impl Row<'_> {
 /// What is said, and whether it is true of a row; nothing of a row of which it does not speak.
 type Rule = (&'static str, fn(&Row) -> Option<bool>);
 
-const OF_BOTH: [Rule; 7] = [
+const OF_ALL: [Rule; 7] = [
     ("without faults regular and read-your-writes hold exactly if R + W > N", |row| {
         let [n, r, w] = row.nrw();
         Some(["reg", "ryw"].iter().all(|column| row.breaks_without_faults(column) == (r + w <= n)))
@@ -109,6 +109,7 @@ const OF_BOTH: [Rule; 7] = [
     }),
 ];
 
+/// And of four, as far as they were run.
 const OF_THREE: [Rule; 7] = [
     ("without faults strict monotonic-reads hold exactly if R = N or repair is blocking", |row| {
         let promised = row.reads_all() || row.is("blocking");
@@ -191,8 +192,8 @@ const OF_TWO: [Rule; 4] = [
 
 /// The rules that a row is an instance of.
 fn rules(name: &str) -> impl Iterator<Item = &'static Rule> {
-    let own: &'static [Rule] = if name.starts_with('3') { &OF_THREE } else { &OF_TWO };
-    OF_BOTH.iter().chain(own)
+    let own: &'static [Rule] = if name.starts_with('2') { &OF_TWO } else { &OF_THREE };
+    OF_ALL.iter().chain(own)
 }
 
 /// Which rules speak of which rows, and whether they are true of them.
@@ -206,7 +207,7 @@ fn judged(all: &Rows) -> impl Iterator<Item = (&'static str, &str, bool)> {
 #[test]
 fn no_cell_contradicts_a_rule() {
     let all = rows();
-    assert_eq!(all.len(), 30 + 24, "three and two replicas");
+    assert_eq!(all.len(), 30 + 24 + 2, "three, two and four replicas");
     let wrong: Vec<_> = judged(&all).filter(|(.., is_true)| !is_true).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -233,7 +234,7 @@ fn another_cell_would_contradict_a_rule() {
         }
     }
     println!("{noticed} of {changed} changes are noticed");
-    for (rule, _) in OF_BOTH.iter().chain(&OF_THREE).chain(&OF_TWO) {
+    for (rule, _) in OF_ALL.iter().chain(&OF_THREE).chain(&OF_TWO) {
         assert!(caught.contains(rule), "nothing contradicts: {rule}");
     }
     assert!(noticed * 4 > changed * 3, "{noticed} of {changed}");
