@@ -194,15 +194,14 @@ mod stateright {
         let (mut refuted, mut held, mut longer) = (0, 0, 0);
         let is_small = |name: &String| small.contains(name);
         for (scenario, question) in suite().into_iter().filter(|(name, _)| is_small(name)) {
-            let every_run = How { reductions: Switch::Off, ..How::default() };
-            let ours = check(&question, &every_run, &mut |_| true).expect("a model");
+            let ours = check(&question, &How::default(), &mut |_| true).expect("a model");
             if ours.history.as_ref().is_some_and(|pass| pass.progress.unique >= SMALL) {
                 continue;
             }
             for order in ORDERS {
                 let what = format!("{scenario} by {order:?}");
                 let theirs =
-                    check_by(&question, Switch::Off, order, Limits::default(), &mut |_| true);
+                    check_by(&question, Switch::On, order, Limits::default(), &mut |_| true);
                 let theirs = theirs.unwrap_or_else(|error| panic!("{what}: {error}"));
                 let asked = |j: &&Judgement| can_judge(j.property);
                 let judged: Vec<_> = ours.judgements.iter().filter(asked).collect();
@@ -242,16 +241,16 @@ mod stateright {
         ];
         for order in ORDERS {
             for (limits, reason) in limits {
-                let report = check_by(&scenario, Switch::Off, order, limits, &mut |_| true)
-                    .expect("a model");
+                let report =
+                    check_by(&scenario, Switch::On, order, limits, &mut |_| true).expect("a model");
                 assert_eq!(report.limited_by(), Some(reason));
                 assert!(report.judgements.iter().all(|j| j.verdict != Verdict::Holds));
             }
             let report =
-                check_by(&scenario, Switch::Off, order, none, &mut |_| false).expect("a model");
+                check_by(&scenario, Switch::On, order, none, &mut |_| false).expect("a model");
             assert_eq!(report.limited_by(), Some("an interruption"));
             let memory = Limits { memory_bytes: Some(1 << 30), ..none };
-            let refused = check_by(&scenario, Switch::Off, order, memory, &mut |_| true);
+            let refused = check_by(&scenario, Switch::On, order, memory, &mut |_| true);
             assert!(matches!(refused, Err(CheckError::Memory)));
         }
     }
@@ -261,7 +260,7 @@ mod stateright {
     fn what_stateright_cannot_judge_is_left_out() {
         let file = format!("{}/scenarios/available-322.toml", env!("CARGO_MANIFEST_DIR"));
         let scenario = Scenario::load(file).unwrap_or_else(|error| panic!("{error}"));
-        let report = check_by(&scenario, Switch::Off, ORDERS[1], Limits::default(), &mut |_| true);
+        let report = check_by(&scenario, Switch::On, ORDERS[1], Limits::default(), &mut |_| true);
         let judged = report.expect("a model").judgements;
         assert_eq!(judged.iter().map(|j| j.property).collect::<Vec<_>>(), [Property::NoLostWrite]);
         assert!(scenario.expect.len() > 1);
