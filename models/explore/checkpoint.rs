@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 pub struct Checkpoint {
     path: PathBuf,
     key: String,
-    every: Duration,
+    is_eager: bool,
 }
 
 /// Why an exploration cannot be kept, or one that was kept is no good.
@@ -37,6 +37,12 @@ pub enum CheckpointError {
     Damaged(PathBuf),
 }
 
+/// The least time between two writes.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// And of that time no more than one part in so many is spent on writing.
+const SHARE: u32 = 20;
+
 /// Bytes of the checksum at the end.
 const SUM: usize = size_of::<u64>();
 
@@ -45,14 +51,14 @@ impl Checkpoint {
     pub fn new(folder: &Path, key: &str) -> Checkpoint {
         let name = &blake3::hash(key.as_bytes()).to_hex()[..16];
         let path = folder.join(format!("{name}.checkpoint"));
-        Checkpoint { path, key: key.into(), every: Duration::from_secs(60) }
+        Checkpoint { path, key: key.into(), is_eager: false }
     }
 
-    /// The same, written no sooner than so long after it was last written, instead of a minute; nor
-    /// sooner than twenty times what that took.
+    /// The same, written after each batch of states, however long that takes, and not once a minute or
+    /// so.
     #[must_use]
-    pub fn every(self, every: Duration) -> Checkpoint {
-        Checkpoint { every, ..self }
+    pub fn eager(self) -> Checkpoint {
+        Checkpoint { is_eager: true, ..self }
     }
 
     /// What is kept; nothing if there is no file.
@@ -147,7 +153,7 @@ impl Keeper {
 
     pub(super) fn is_due(&self) -> bool {
         let (at, took) = self.last;
-        at.elapsed() >= self.checkpoint.every.max(20 * took)
+        self.checkpoint.is_eager || at.elapsed() >= SELDOM.max(SHARE * took)
     }
 
     /// Keeps it. Whoever cannot tries again, and loses nothing but what is kept.
