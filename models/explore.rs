@@ -51,6 +51,22 @@ pub struct Limits {
     pub threads: Option<NonZero<usize>>,
 }
 
+impl Limits {
+    /// The one that is met, after so long.
+    pub(crate) fn met(&self, progress: &Progress, elapsed: Duration) -> Option<Stopped> {
+        let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
+        if over(self.states, progress.unique) {
+            Some(Stopped::States)
+        } else if over(self.memory_bytes, progress.memory_bytes) {
+            Some(Stopped::Memory)
+        } else if self.time.is_some_and(|limit| elapsed >= limit) {
+            Some(Stopped::Time)
+        } else {
+            None
+        }
+    }
+}
+
 /// Why an exploration ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {

@@ -12,14 +12,15 @@ use super::{Exploration, Limits, Progress, STATE_BYTES, Stopped};
 use crate::scenario::Property;
 use crate::seal::fingerprint;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use std::time::Instant;
 use std::{mem, vec};
 
 /// States between two looks at the clock, the memory and two reports.
 const REPORT_EVERY: u64 = 1024;
 
-/// Explores `space`, judging `asked`, which `converges` must not be among. Limits of threads are met: it
-/// takes one.
+/// Explores `space`, judging `asked`, which `converges` must not be among. It takes one thread,
+/// whatever the limits say.
 pub fn explore_depth_first<S: Space>(
     space: &S,
     asked: &[Property],
@@ -121,10 +122,13 @@ impl<S: Space> Dive<'_, S> {
 
     /// Whether no state with this fingerprint was seen; it is from now on.
     fn is_new(&mut self, fingerprint: u64) -> bool {
-        let entry = self.seen.entry(fingerprint, |&it| it == fingerprint, |&it| it);
-        let is_new = matches!(entry, hashbrown::hash_table::Entry::Vacant(_));
-        entry.or_insert(fingerprint);
-        is_new
+        match self.seen.entry(fingerprint, |&it| it == fingerprint, |&it| it) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(fingerprint);
+                true
+            }
+        }
     }
 
     /// Goes to a new state, and judges it.
@@ -153,16 +157,8 @@ impl<S: Space> Dive<'_, S> {
             return None;
         }
         self.measure();
-        let is_full = |limit| self.progress.memory_bytes >= limit;
-        if self.limits.memory_bytes.is_some_and(is_full) {
-            Some(Stopped::Memory)
-        } else if self.limits.time.is_some_and(|limit| self.started.elapsed() >= limit) {
-            Some(Stopped::Time)
-        } else if !(self.report)(&self.progress) {
-            Some(Stopped::Interrupted)
-        } else {
-            None
-        }
+        let interrupted = || (!(self.report)(&self.progress)).then_some(Stopped::Interrupted);
+        self.limits.met(&self.progress, self.started.elapsed()).or_else(interrupted)
     }
 
     fn measure(&mut self) {

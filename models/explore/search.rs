@@ -21,8 +21,7 @@ pub(super) const BATCH: usize = 1024;
 pub(super) const PIECE: usize = 32;
 
 pub(super) struct Search<'a, S: Space> {
-    /// What waits; nothing if the search is to begin, or was interrupted before it could go on.
-    waiting: Option<Waiting<S>>,
+    begin: Begin<S>,
     space: &'a S,
     limits: Limits,
     crew: Crew,
@@ -37,8 +36,19 @@ pub(super) struct Search<'a, S: Space> {
     began: Instant,
 }
 
+/// Where a search begins.
+enum Begin<S: Space> {
+    /// At the initial state.
+    Start,
+    /// Where one ended that was kept on disk.
+    At(Waiting<S>),
+    /// Nowhere: the one that was kept has nothing left to find, or making its states again was
+    /// interrupted.
+    Nowhere(Stopped),
+}
+
 /// Whole states with their numbers.
-pub(super) type Layer<S> = Vec<(u32, <S as Space>::State)>;
+type Layer<S> = Vec<(u32, <S as Space>::State)>;
 
 /// What is left of the layer that is being expanded, and what was found of the next.
 pub(super) struct Waiting<S: Space> {
@@ -98,7 +108,7 @@ impl<'a, S: Space> Search<'a, S> {
             limits,
             crew: Crew::new(limits.threads),
             report,
-            waiting: None,
+            begin: Begin::Start,
             stop_when_all_refuted: !asked.is_empty(),
             keeper: None,
             ledger: Ledger::new(asked),
@@ -117,11 +127,8 @@ impl<'a, S: Space> Search<'a, S> {
     pub(super) fn kept_in(mut self, checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
         match checkpoint.load()? {
             None => self.ledger.visited.keep_actions(),
-            Some(ledger) if ledger.all_refuted => self.ledger = ledger,
             Some(ledger) => {
-                let mut goes_on = || (self.report)(&ledger.progress);
-                let waiting = waiting(self.space, &ledger, self.crew, &mut goes_on);
-                self.waiting = waiting.ok_or_else(|| checkpoint.damaged())?;
+                self.begin = self.go_on_from(&ledger).ok_or_else(|| checkpoint.damaged())?;
                 self.ledger = ledger;
             }
         }
@@ -129,16 +136,26 @@ impl<'a, S: Space> Search<'a, S> {
         Ok(self)
     }
 
+    /// Where to go on from what was kept; nowhere to be found if an action leads elsewhere than it did.
+    fn go_on_from(&mut self, ledger: &Ledger) -> Option<Begin<S>> {
+        if ledger.all_refuted {
+            return Some(Begin::Nowhere(Stopped::AllRefuted));
+        }
+        let mut goes_on = || (self.report)(&ledger.progress);
+        let waiting = waiting(self.space, ledger, self.crew, &mut goes_on)?;
+        Some(waiting.map_or(Begin::Nowhere(Stopped::Interrupted), Begin::At))
+    }
+
     pub(super) fn explore(mut self) -> Exploration<S::Action> {
         self.began = Instant::now();
-        let stopped = match self.waiting.take() {
-            Some(waiting) => self.go_on(waiting),
-            None if self.ledger.all_refuted => Some(Stopped::AllRefuted),
-            None if self.ledger.progress.unique > 0 => Some(Stopped::Interrupted),
-            None => {
+        let stopped = match mem::replace(&mut self.begin, Begin::Start) {
+            Begin::Start => {
                 let start = self.start();
                 self.run(start, Vec::new())
             }
+            // A limit that is met stays met.
+            Begin::At(Waiting { layer, next }) => self.limit().or_else(|| self.run(layer, next)),
+            Begin::Nowhere(stopped) => Some(stopped),
         };
         if stopped.is_none() {
             self.ledger.decide_converges();
@@ -166,13 +183,6 @@ impl<'a, S: Space> Search<'a, S> {
         layer
     }
 
-    /// Explores what waits, unless a limit is met already.
-    fn go_on(&mut self, Waiting { layer, next }: Waiting<S>) -> Option<Stopped> {
-        let is_over = layer.is_empty() && next.is_empty();
-        let stopped = if is_over { None } else { self.limit() };
-        stopped.or_else(|| self.run(layer, next))
-    }
-
     /// Explores a layer, or the rest of one, and what follows. Some of the next may be found.
     fn run(&mut self, mut layer: Layer<S>, mut next: Layer<S>) -> Option<Stopped> {
         loop {
@@ -186,7 +196,7 @@ impl<'a, S: Space> Search<'a, S> {
                 }
                 self.ledger.expanded += batch.len() as u32;
                 self.ledger.progress.queue = (left + next.len()) as u64;
-                let stopped = if left + next.len() == 0 { None } else { self.limit() };
+                let stopped = self.limit();
                 self.keep(stopped.is_some());
                 if stopped.is_some() {
                     return stopped;
@@ -195,13 +205,11 @@ impl<'a, S: Space> Search<'a, S> {
             layer = mem::take(&mut next);
             self.ledger.layer_end = self.ledger.visited.len();
             if layer.is_empty() {
-                break;
+                self.keep(true);
+                return None;
             }
             self.ledger.progress.depth += 1;
         }
-        self.measure();
-        self.keep(true);
-        None
     }
 
     /// Expands some states and judges what is new, in parallel; then numbers and counts all of it in
@@ -321,21 +329,17 @@ impl<'a, S: Space> Search<'a, S> {
         judged.into_iter().flatten().collect()
     }
 
-    /// Why to end between two batches, if there is a reason.
+    /// Why to end between two batches, if there is a reason and something is left to explore.
     fn limit(&mut self) -> Option<Stopped> {
         self.measure();
         let Ledger { progress, visited, .. } = &self.ledger;
-        let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
-        if over(self.limits.states, progress.unique) || visited.is_full() {
-            Some(Stopped::States)
-        } else if over(self.limits.memory_bytes, progress.memory_bytes) {
-            Some(Stopped::Memory)
-        } else if self.limits.time.is_some_and(|limit| self.began.elapsed() >= limit) {
-            Some(Stopped::Time)
-        } else if !(self.report)(progress) {
-            Some(Stopped::Interrupted)
-        } else {
+        if progress.queue == 0 {
             None
+        } else if visited.is_full() {
+            Some(Stopped::States)
+        } else {
+            let interrupted = || (!(self.report)(progress)).then_some(Stopped::Interrupted);
+            self.limits.met(progress, self.began.elapsed()).or_else(interrupted)
         }
     }
 

@@ -149,16 +149,8 @@ pub fn run<M: Judged + Send + Sync + 'static>(
     let (has_ended, marks) = (watched.has_ended.clone(), watched.marks.clone());
     let started = Instant::now();
     let mut watch = |progress: &Progress, is_done: bool| {
-        let over = |limit: Option<u64>, value: u64| limit.is_some_and(|limit| value >= limit);
-        if over(limits.states, progress.unique) {
-            Some(Stopped::States)
-        } else if limits.time.is_some_and(|limit| started.elapsed() >= limit) {
-            Some(Stopped::Time)
-        } else if !is_done && !report(progress) {
-            Some(Stopped::Interrupted)
-        } else {
-            None
-        }
+        let interrupted = || (!is_done && !report(progress)).then_some(Stopped::Interrupted);
+        limits.met(progress, started.elapsed()).or_else(interrupted)
     };
     let checker = watched.checker().threads(1);
     let (progress, stopped, refuted) = match order {

@@ -132,6 +132,15 @@ impl ClusterModel {
         &self.plan
     }
 
+    /// What is left out, or not, for the bounds of a verdict; nothing if it is as usual.
+    pub fn leaves_out(&self) -> &'static str {
+        match (self.keeps_the_dead, self.is_symmetric()) {
+            (true, _) => ", nothing left out",
+            (false, true) => ", clients that are alike begin in their order",
+            (false, false) => "",
+        }
+    }
+
     /// The properties that this model judges, out of those that the scenario asks.
     pub fn asked(&self) -> impl Iterator<Item = Property> + '_ {
         let judged = |p: &Property| (*p == Property::Linearizable) == self.with_history;

@@ -47,15 +47,6 @@ impl ClusterModel {
         self.begins_after.iter().any(Option::is_some)
     }
 
-    /// What is left out, or not, for the bounds of a verdict; nothing if it is as usual.
-    pub fn leaves_out(&self) -> &'static str {
-        match (self.keeps_the_dead, self.is_symmetric()) {
-            (true, _) => ", nothing left out",
-            (false, true) => ", clients that are alike begin in their order",
-            (false, false) => "",
-        }
-    }
-
     /// Whether nobody has to begin before `client`.
     pub(super) fn is_next_of_its_like(&self, state: &State, client: usize) -> bool {
         let before = self.begins_after.get(client).copied().flatten();

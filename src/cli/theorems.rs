@@ -129,26 +129,25 @@ pub(super) fn known(path: &std::path::Path) -> anyhow::Result<(Vec<Record>, Shee
     let (gets, reductions, limits) = (Gets::Two, Switch::On, Limits::default());
     let question = Effort { most: 1, gets, reductions, limits };
     let kept: Vec<Record> = super::kept::read(path)?;
-    let best = |configuration: Configuration| {
+    let best = |configuration: &Configuration| {
         let fewer = (0..=question.most).map(|most| Effort { most, ..question });
-        let keys: Vec<String> = fewer.map(|question| key(&configuration, &question)).collect();
+        let keys: Vec<String> = fewer.map(|question| key(configuration, &question)).collect();
         kept.iter().filter(|record| keys.contains(&record.key)).max_by_key(|one| one.explored())
     };
-    let usual: Vec<Configuration> = required().collect();
-    let mut records: Vec<Record> = usual.iter().copied().filter_map(best).cloned().collect();
-    let found = records.len();
-    let kept_ones = kept.iter().filter_map(|record| record.configuration.parse().ok());
-    let mut others: Vec<Configuration> = Vec::new();
-    for one in kept_ones.filter(|one| !usual.contains(one)) {
-        if !others.contains(&one) {
-            others.push(one);
+    let mut asked: Vec<Configuration> = required().collect();
+    let usual = asked.len();
+    for one in kept.iter().filter_map(|record| record.configuration.parse().ok()) {
+        if !asked.contains(&one) {
+            asked.push(one);
         }
     }
-    records.extend(others.into_iter().filter_map(best).cloned());
+    let (of_usual, others) = asked.split_at(usual);
+    let mut records: Vec<Record> = of_usual.iter().filter_map(best).cloned().collect();
+    let found = records.len();
+    records.extend(others.iter().filter_map(best).cloned());
     let count = format!(
-        "{found} of {} configurations of the usual table, others: {}; what the file holds of other \
+        "{found} of {usual} configurations of the usual table, others: {}; what the file holds of other \
          sources, or of other questions, is not shown.",
-        usual.len(),
         records.len() - found
     );
     let legend = legend(&records, &question);
