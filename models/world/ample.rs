@@ -19,7 +19,11 @@
 //! writes to a disk beyond what it knows of pages, nor, with the whole history, if it answers
 //! a client. Each such step leaves less to do behind, so that none puts off another for ever. As it
 //! is the only step that is taken, and no fault, reduced and whole space branch alike: agreement can
-//! be reached after it exactly if it could be before. Thus `converges` may be asked, too.
+//! be reached after it exactly if it could be before. Thus `converges` may be asked, too. In general
+//! fewer orders are sound for what speaks of one run, and not for AG EF; but they are for all of CTL*
+//! without next where either one step is taken alone or all are (Gerth, Kuiper, Peled and Penczek, "A
+//! partial order approach to branching time logic model checking", Information and Computation 150,
+//! 1999).
 
 use super::ClusterModel;
 use super::action::Action;
