@@ -25,6 +25,9 @@ use support::{Cluster, free_address, wait_until};
 const CLIENTS: usize = 4;
 const KEYS: usize = 60;
 
+/// What each client does at least, however slow the disk is.
+const LEAST_TURNS: usize = 50;
+
 /// Objects that are there before anything changes, so that a change takes its time.
 const BALLAST: usize = 600;
 
@@ -56,14 +59,14 @@ struct Done {
     unanswered: Vec<String>,
 }
 
-/// Reads and writes keys, at one node after the other, until it is told to stop.
+/// Reads and writes keys, at one node after the other, until it is told to stop and has done its least.
 fn work(me: usize, mut nodes: Vec<SocketAddr>, stop: &AtomicBool) -> Done {
     let count = nodes.len();
     nodes.rotate_left(me % count);
     let mut client = Client::connect(&nodes).unwrap();
     let mut done = Done::default();
     let mut turn = 0;
-    while !stop.load(Ordering::SeqCst) {
+    while turn < LEAST_TURNS || !stop.load(Ordering::SeqCst) {
         turn += 1;
         let key = key((turn * 7 + me * 13) % KEYS);
         if turn % 5 == 0 {

@@ -35,6 +35,10 @@ fn figure_2_a_key_between_a_and_b_is_on_b_c_d() {
     let list = ring.preference_list_at(Position(150));
     assert_eq!(list.primaries(), [B, C, D]);
     assert_eq!(list.fallbacks().collect::<Vec<_>>(), [NodeId(4), NodeId(5), NodeId(6), A]);
+    let fallbacks = "fallbacks: [NodeId(4), NodeId(5), NodeId(6), NodeId(0)]";
+    assert!(format!("{list:?}").contains(fallbacks), "{list:?}");
+    assert_eq!(list, ring.preference_list_at(Position(199)));
+    assert_ne!(list, ring.preference_list_at(Position(200)));
 }
 
 #[test]

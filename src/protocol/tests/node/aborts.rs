@@ -6,7 +6,7 @@ use dynamo_protocol::config::Config;
 use dynamo_protocol::config::{FailureHandling, Quorum};
 use dynamo_protocol::door::{Effect, Ignored, Input, Note, Start};
 use dynamo_protocol::ids::NodeId;
-use dynamo_protocol::membership::{Command, CommandError, Membership, Phase, Step};
+use dynamo_protocol::membership::{Command, CommandError, Membership, Phase, Stage, Step};
 use dynamo_protocol::node::Node;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -183,4 +183,20 @@ fn a_newcomer_takes_over_the_addresses_that_the_members_know() {
     assert_eq!(town.membership(2), proposed, "now it takes part itself");
     town.tell(1, 0, &theirs);
     assert_eq!(town.membership(1), founding, "a member knows better");
+}
+
+/// It comes to its end from the stage at which nobody moves: there is none after that.
+#[test]
+fn a_withdrawal_that_is_read_from_does_not_fit() {
+    let mut town = ghost();
+    town.take(0, Input::Operator(ABORT));
+    let proposed = town.membership(0);
+    let moving = proposed.advance();
+    let [mut bytes, others] = [&proposed, &moving].map(|it| postcard::to_allocvec(it).unwrap());
+    let stage = bytes.iter().zip(&others).position(|(one, other)| one != other).unwrap();
+    bytes[stage] = others[stage] + 1;
+    let reading: Membership = postcard::from_bytes(&bytes).unwrap();
+    assert_eq!(reading.change().map(|change| change.stage), Some(Stage::Reading));
+    assert!(proposed.fits(&town.config) && moving.fits(&town.config));
+    assert!(!reading.fits(&town.config));
 }

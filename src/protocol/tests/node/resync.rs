@@ -401,3 +401,14 @@ fn with_anti_entropy_exchanges_go_on_afterwards() {
     assert!(matches!(sent(&effects)[..], [(1, Message::Roots { .. })]), "{effects:?}");
     assert_eq!(timers(&effects), [(exchange(1), Delay::Exchange)]);
 }
+
+#[test]
+fn pages_and_what_asks_for_them_read_well() {
+    let page_of_one = page(&[("k", object(1, "v"))]);
+    assert_eq!(pull(None).to_string(), "pull");
+    assert_eq!(page_from(None, None).to_string(), "page");
+    assert_eq!(page_of_one.to_string(), format!("page k={}", object(1, "v")));
+    let Message::Page { refill, after, objects, next, .. } = page_of_one else { unreachable!() };
+    let lost = Message::Page { refill, after, objects, next, lost: Some(Incarnation(LIFE)) };
+    assert_eq!(lost.to_string(), format!("page of a lost disk k={}", object(1, "v")));
+}
