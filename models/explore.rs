@@ -33,13 +33,14 @@ use crate::scenario::Property;
 use search::Search;
 use serde::{Deserialize, Serialize};
 use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a whole state takes, on average, for the estimate of memory.
 const STATE_BYTES: u64 = 1024;
 
 /// How much an exploration may take. What ends it early leaves inconclusive what is not refuted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// Unique states.
     pub states: Option<u64>,
@@ -49,6 +50,8 @@ pub struct Limits {
     pub time: Option<Duration>,
     /// Threads; one a core if it is not said. What is found does not depend on their number.
     pub threads: Option<NonZero<usize>>,
+    /// Whoever sets this ends the exploration.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 impl Limits {
@@ -61,6 +64,8 @@ impl Limits {
             Some(Stopped::Memory)
         } else if self.time.is_some_and(|limit| elapsed >= limit) {
             Some(Stopped::Time)
+        } else if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            Some(Stopped::Interrupted)
         } else {
             None
         }

@@ -27,6 +27,9 @@ pub fn explore_depth_first<S: Space>(
     limits: Limits,
     report: &mut dyn FnMut(&Progress) -> bool,
 ) -> Exploration<S::Action> {
+    let started = Instant::now();
+    let mut known = Known::default();
+    known.keep_to(limits, started);
     let dive = Dive {
         space,
         limits,
@@ -35,12 +38,12 @@ pub fn explore_depth_first<S: Space>(
         open: asked.to_vec(),
         seen: HashTable::new(),
         way: Vec::new(),
-        known: Known::default(),
+        known,
         refuted: Vec::new(),
         marks: Marks::default(),
         coverage: Coverage::default(),
         progress: Progress::default(),
-        started: Instant::now(),
+        started,
     };
     dive.explore()
 }
@@ -76,7 +79,7 @@ struct Stop<S: Space> {
 
 impl<S: Space> Dive<'_, S> {
     fn explore(mut self) -> Exploration<S::Action> {
-        let stopped = self.run();
+        let stopped = self.run().or(self.known.gave_up());
         self.measure();
         Exploration {
             progress: self.progress,
@@ -150,6 +153,9 @@ impl<S: Space> Dive<'_, S> {
 
     /// Why to end at a new state, if there is a reason.
     fn limit(&mut self) -> Option<Stopped> {
+        if let Some(stopped) = self.known.gave_up() {
+            return Some(stopped);
+        }
         if self.limits.states.is_some_and(|limit| self.progress.unique >= limit) {
             return Some(Stopped::States);
         }

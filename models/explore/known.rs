@@ -1,8 +1,10 @@
 //! What searches ahead have learned.
 
+use super::{Limits, Progress, STATE_BYTES, Stopped};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The fingerprints of configurations from which every question that is still open is known to have
 /// a good answer. A question that is closed is never opened again, so nothing is ever taken back.
@@ -13,7 +15,14 @@ pub struct Known {
     shared: Arc<HashTable<u64>>,
     /// What has been learned since.
     own: HashTable<u64>,
+    /// What a search may take, of an exploration that began then.
+    limits: Option<(Limits, Instant)>,
+    /// Why some search was given up, if one was.
+    gave_up: Option<Stopped>,
 }
+
+/// Configurations between two looks at the clock.
+const LOOK_EVERY: usize = 256;
 
 impl Known {
     /// Whether a configuration is known.
@@ -40,14 +49,42 @@ impl Known {
         self.len() == 0
     }
 
+    /// Whether a search that has looked at so many configurations may go on. If not, a limit is met: it
+    /// is given up, as are all that follow, and the exploration must end.
+    pub fn may_go_on(&mut self, configurations: usize) -> bool {
+        if let Some((limits, began)) = self.limits
+            && self.gave_up.is_none()
+            && configurations.is_multiple_of(LOOK_EVERY)
+        {
+            let unique = configurations as u64;
+            let progress =
+                Progress { unique, memory_bytes: unique * STATE_BYTES, ..Progress::default() };
+            self.gave_up = limits.met(&progress, began.elapsed());
+        }
+        self.gave_up.is_none()
+    }
+
+    /// Why some search was given up, if one was. What it was to find out is open.
+    pub fn gave_up(&self) -> Option<Stopped> {
+        self.gave_up
+    }
+
+    /// From now on the searches of an exploration that began then keep to these limits, each by itself
+    /// to those of states and memory.
+    pub(super) fn keep_to(&mut self, limits: Limits, began: Instant) {
+        self.limits = Some((limits, began));
+    }
+
     /// The same knowledge for a search beside this one: what it adds is its own, until it is
     /// learned here.
     pub(super) fn fork(&self) -> Known {
-        Known { shared: Arc::clone(&self.shared), own: HashTable::new() }
+        let Known { limits, gave_up, .. } = *self;
+        Known { shared: Arc::clone(&self.shared), own: HashTable::new(), limits, gave_up }
     }
 
     /// Learns what forks have found out. They are gone then, so that nothing is copied.
     pub(super) fn learn(&mut self, forks: Vec<Known>) {
+        self.gave_up = self.gave_up.or_else(|| forks.iter().find_map(Known::gave_up));
         let own = forks.into_iter().map(|fork| fork.own).collect::<Vec<_>>();
         let shared = Arc::make_mut(&mut self.shared);
         for fingerprint in own.into_iter().flatten() {
@@ -74,6 +111,6 @@ impl From<Vec<u64>> for Known {
         for fingerprint in fingerprints {
             shared.insert_unique(fingerprint, fingerprint, |&other| other);
         }
-        Known { shared: Arc::new(shared), own: HashTable::new() }
+        Known { shared: Arc::new(shared), ..Known::default() }
     }
 }

@@ -148,6 +148,7 @@ impl<'a, S: Space> Search<'a, S> {
 
     pub(super) fn explore(mut self) -> Exploration<S::Action> {
         self.began = Instant::now();
+        self.ledger.known.keep_to(self.limits, self.began);
         let stopped = match mem::replace(&mut self.begin, Begin::Start) {
             Begin::Start => {
                 let start = self.start();
@@ -329,11 +330,14 @@ impl<'a, S: Space> Search<'a, S> {
         judged.into_iter().flatten().collect()
     }
 
-    /// Why to end between two batches, if there is a reason and something is left to explore.
+    /// Why to end between two batches, if there is a reason and something is left to explore, or to
+    /// search for.
     fn limit(&mut self) -> Option<Stopped> {
         self.measure();
-        let Ledger { progress, visited, .. } = &self.ledger;
-        if progress.queue == 0 {
+        let Ledger { progress, visited, known, .. } = &self.ledger;
+        if let Some(stopped) = known.gave_up() {
+            Some(stopped)
+        } else if progress.queue == 0 {
             None
         } else if visited.is_full() {
             Some(Stopped::States)
@@ -355,8 +359,12 @@ impl<'a, S: Space> Search<'a, S> {
         self.ledger.elapsed + self.called.elapsed()
     }
 
-    /// Keeps the ledger on disk, if it is wanted and due, or at the `end`.
+    /// Keeps the ledger on disk, if it is wanted and due, or at the `end`; not if a search was given up,
+    /// for nobody would make up for it.
     fn keep(&mut self, end: bool) {
+        if self.ledger.known.gave_up().is_some() {
+            return;
+        }
         let elapsed = self.elapsed();
         let Ledger { expanded, all_refuted, .. } = self.ledger;
         let is_due = |keeper: &&mut Keeper| match end {

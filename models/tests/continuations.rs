@@ -2,8 +2,11 @@
 //! each against a search that shares nothing with it, and what refutes each of them.
 
 use dynamo_models::check::{How, Outcome, Verdict, check};
-use dynamo_models::explore::{Exploration, Known, Limits, cut_off, explore};
-use dynamo_models::scenario::{Property, Scenario};
+use dynamo_models::explore::{
+    Checkpoint, Exploration, Known, Limits, Stopped, cut_off, explore, explore_depth_first,
+    explore_kept,
+};
+use dynamo_models::scenario::{Membership, Property, Scenario};
 use dynamo_models::seal::fingerprint;
 use dynamo_models::trace::{
     Found, TraceFile, counterexample, mermaid, replay_on_core, shiviz, svg, text,
@@ -12,6 +15,8 @@ use dynamo_models::world::Phase::{Returned, Stored};
 use dynamo_models::world::{Action, ClusterModel, Operation, State};
 use dynamo_protocol::ids::NodeId;
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::AtomicBool;
+use tempfile::TempDir;
 
 fn converge(space: &ClusterModel) -> Exploration<Action> {
     explore(space, &[Property::Converges], Limits::default(), &mut |_| true)
@@ -156,6 +161,60 @@ fn under_a_limit_converges_is_open_and_what_was_refuted_is_not() {
     let report = check(&scenario, &How::default(), &mut |_| true).expect("a model");
     let verdicts = report.judgements.iter().map(|j| j.verdict.name());
     assert_eq!(verdicts.collect::<Vec<_>>(), ["refuted", "refuted", "holds"]);
+}
+
+/// The search ahead of a single state can take longer than all the rest: it is given up, and nothing is
+/// said to hold.
+#[test]
+fn a_limit_ends_a_search_ahead() {
+    let cluster = "nodes=4 n=3 r=2 w=1 anti-entropy=\"on\" reap=\"on\"";
+    let scripts = ["delete k sloppy", "put k@1|put k@3", "put k@1|put k@3"];
+    let mut scenario = scenario(cluster, &scripts, 0, "disk-losses=2");
+    scenario.membership = Some(Membership {
+        founders: 4,
+        operators: vec![["down 3@0", "join 2@0"].map(|it| it.parse().expect("an order")).to_vec()],
+        gossips: ["0-1", "1-2", "3-0"].map(|pair| pair.parse().expect("a pair")).to_vec(),
+    });
+    let asked = [Property::AvailableReads];
+    scenario.expect = asked.map(|property| (property, None)).to_vec();
+    let model = ClusterModel::new(&scenario).expect("a model");
+    let found = |limits| {
+        let broad = explore(&model, &asked, limits, &mut |_| true);
+        let deep = explore_depth_first(&model, &asked, limits, &mut |_| true);
+        [broad, deep].map(|found| {
+            assert!(found.hit_limit() && found.refuted.is_empty());
+            (found.stopped, found.progress.unique)
+        })
+    };
+    let none = Limits::default();
+    let few = 50_000;
+    let [broad, deep] = found(Limits { states: Some(few), ..none });
+    assert!(broad.0 == Some(Stopped::States) && broad.1 < few, "{broad:?}");
+    assert!(deep.0 == Some(Stopped::States), "{deep:?}");
+    let memory = found(Limits { memory_bytes: Some(few << 10), ..none });
+    assert!(memory.iter().all(|(stopped, _)| *stopped == Some(Stopped::Memory)), "{memory:?}");
+    // What was given up is not kept as if it were done.
+    let folder = TempDir::new().expect("a folder");
+    let checkpoint = Checkpoint::new(folder.path(), "it").eager();
+    let limits = Limits { states: Some(few), ..none };
+    let kept = || explore_kept(&model, &asked, limits, &checkpoint, &mut |_| true);
+    let [first, again] = [kept(), kept()].map(|found| found.expect("a checkpoint").progress.unique);
+    assert!(first == again && again < few, "{first}, then {again}");
+}
+
+/// Whoever is told to stop stops, in the middle of a search ahead too.
+#[test]
+fn a_search_ahead_can_be_stopped() {
+    static STOP: AtomicBool = AtomicBool::new(true);
+    let scenario = scenario("nodes=3 n=3 r=2 w=2", &["put k@0"], 1, "");
+    let model = ClusterModel::new(&scenario).expect("a model");
+    let limits = Limits { stop: Some(&STOP), ..Limits::default() };
+    let asked = [Property::AvailableWrites];
+    for explore in [explore, explore_depth_first] {
+        let found = explore(&model, &asked, limits, &mut |_| true);
+        assert_eq!(found.stopped, Some(Stopped::Interrupted));
+        assert_eq!(found.progress.known, 0, "nothing was searched");
+    }
 }
 
 /// A trace shows by itself that nothing good can follow, in every format, and is found again.

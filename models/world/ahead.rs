@@ -55,7 +55,8 @@ struct Question {
 const FRESH_SESSION: u8 = u8::MAX / 2;
 
 impl ClusterModel {
-    /// The first request of each property of `open` that has no answer ahead of `state`.
+    /// The first request of each property of `open` that has no answer ahead of `state`; of those that
+    /// could be searched for, if `known` says that it gave up.
     pub fn unanswered(
         &self,
         state: &State,
@@ -75,6 +76,9 @@ impl ClusterModel {
         for down in self.sets_down(state) {
             if known.has(self.name(state, down, Puts::default())) {
                 continue;
+            }
+            if !known.may_go_on(0) {
+                break;
             }
             let configuration = self.with_down(state, down);
             for Question { property, key } in self.search(configuration, &questions, known) {
@@ -204,13 +208,19 @@ impl ClusterModel {
         known: &mut Known,
     ) -> Vec<Question> {
         let mut open = questions.to_vec();
-        open.retain(|question| !self.can_answer(&end, *question));
+        open.retain(|question| !self.can_answer(&end, *question, known));
+        if known.gave_up().is_some() {
+            return Vec::new();
+        }
         if open.is_empty() {
             walked.iter().for_each(|&name| known.add(name));
             return open;
         }
         if walked.len() > 1 {
-            open.retain(|question| !self.can_answer(&start, *question));
+            open.retain(|question| !self.can_answer(&start, *question, known));
+        }
+        if known.gave_up().is_some() {
+            return Vec::new();
         }
         // A property that fails is never asked again, so what the others know stays true.
         let fails = |question: &Question| open.iter().any(|no| no.property == question.property);
@@ -220,14 +230,17 @@ impl ClusterModel {
         open
     }
 
-    /// Whether something that can happen answers the question: a search depth-first through
-    /// everything, what is likely to help first.
-    fn can_answer(&self, start: &State, question: Question) -> bool {
+    /// Whether something that can happen answers the question, or nobody can tell because the search is
+    /// given up: it goes depth-first through everything, what is likely to help first.
+    fn can_answer(&self, start: &State, question: Question, known: &mut Known) -> bool {
         let mut seen = HashSet::new();
         let mut work = vec![start.clone()];
         while let Some(state) = work.pop() {
             if !seen.insert(fingerprint(&state)) {
                 continue;
+            }
+            if !known.may_go_on(seen.len()) {
+                return true;
             }
             let mut next = Vec::new();
             if self.may_ask(&state) {

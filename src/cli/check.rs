@@ -5,7 +5,7 @@ pub(super) mod progress;
 pub(super) mod question;
 pub(super) mod text;
 
-use super::{cores, heed_interruptions, is_interrupted, say};
+use super::{cores, heed_interruptions, interruptible, is_interrupted, say};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo_models::check::{How, Outcome, Report, can_judge_depth_first, check, check_depth_first};
@@ -193,6 +193,7 @@ pub(super) fn check_all<'a>(
         time: args.timeout,
         // The last scenarios share the threads of those that are done.
         threads: NonZero::new(threads.div_ceil(jobs.min(scenarios.len() - place))),
+        ..interruptible()
     };
     let how = |place: usize| How {
         reductions: args.reductions.unwrap_or(Switch::On),

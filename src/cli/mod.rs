@@ -49,6 +49,8 @@ mod trace;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+#[cfg(feature = "check")]
+use dynamo_models::explore::Limits;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 #[cfg(any(feature = "check", feature = "pbs"))]
@@ -177,6 +179,12 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 #[cfg(any(feature = "check", feature = "pbs"))]
 fn heed_interruptions() -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?)
+}
+
+/// Limits of explorations that Ctrl-C ends, and no others.
+#[cfg(feature = "check")]
+fn interruptible() -> Limits {
+    Limits { stop: Some(&INTERRUPTED), ..Limits::default() }
 }
 
 /// Whether Ctrl-C was pressed.

@@ -4,7 +4,7 @@ mod record;
 
 use super::check::question::duration;
 use super::kept::{Findings, Kept};
-use super::{heed_interruptions, say};
+use super::{heed_interruptions, interruptible, say};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use dynamo_models::explore::Limits;
@@ -65,7 +65,7 @@ pub(crate) fn run(args: MuseumArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     heed_interruptions()?;
-    let limits = Limits { time: args.timeout, ..Limits::default() };
+    let limits = Limits { time: args.timeout, ..interruptible() };
     let mut each = |record: &Record| match args.trace {
         true => say(story(record)),
         false => args.findings.say_one(record),

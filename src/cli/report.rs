@@ -9,7 +9,7 @@ mod theorems;
 
 use super::check::question::duration;
 use super::check::{CheckArgs, DEFAULT_SUITE, check_all};
-use super::{heed_interruptions, is_interrupted};
+use super::{heed_interruptions, interruptible, is_interrupted};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo::report::{Page, Part, commit, machine};
@@ -173,7 +173,7 @@ fn write(folder: &Path, file: &str, text: &str) -> anyhow::Result<()> {
 impl ReportArgs {
     /// Of each exploration.
     fn limits(&self) -> Limits {
-        Limits { states: self.max_states, time: self.timeout, ..Limits::default() }
+        Limits { states: self.max_states, time: self.timeout, ..interruptible() }
     }
 }
 

@@ -5,7 +5,7 @@ pub(super) mod record;
 use super::check::question::duration;
 use super::check::text::column;
 use super::kept::{Findings, Kept};
-use super::{heed_interruptions, is_interrupted, say};
+use super::{heed_interruptions, interruptible, is_interrupted, say};
 use anyhow::bail;
 use clap::Args;
 use dynamo::report::Sheet;
@@ -80,7 +80,7 @@ pub(crate) fn run(args: TheoremsArgs) -> anyhow::Result<ExitCode> {
     }
     heed_interruptions()?;
     let mut kept: Kept<Record> = Kept::open(args.findings.resume.as_deref(), asked.len())?;
-    let limits = Limits { time: args.timeout, ..Limits::default() };
+    let limits = Limits { time: args.timeout, ..interruptible() };
     let (most, gets, reductions) = (args.faults, args.gets, args.reductions);
     let question = Effort { most, gets, reductions, limits };
     let mut records = Vec::new();

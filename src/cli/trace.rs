@@ -1,6 +1,6 @@
 //! `dynamo trace`: the shortest counterexample of a property, in the format of your choice.
 
-use super::{heed_interruptions, is_interrupted};
+use super::{heed_interruptions, interruptible, is_interrupted};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use dynamo_models::explore::{Limits, Progress};
@@ -61,7 +61,7 @@ enum Format {
 /// A scenario that cannot be read or built, and an output that cannot be written.
 pub(crate) fn run(args: TraceArgs) -> anyhow::Result<ExitCode> {
     let scenario = Scenario::load(&args.file)?;
-    let limits = Limits { states: args.max_states, ..Limits::default() };
+    let limits = Limits { states: args.max_states, ..interruptible() };
     heed_interruptions()?;
     let (meter, started) = (ProgressBar::new_spinner(), Instant::now());
     let mut report = |progress: &Progress| {

@@ -210,6 +210,16 @@ fn a_change_goes_through_its_stages_to_its_end() {
         format!("layout 1 {new}"),
     ];
     assert_eq!(views.map(|view| view.to_string()), texts);
+    let without = proposed.declare_down(NodeId(1));
+    let texts = [
+        (&founding, format!("layout 0 {old}")),
+        (&proposed, format!("layout 0 {old}, proposed {new}")),
+        (&without, format!("layout 0 {old}, proposed {new}, without n1")),
+        (&proposed.withdraw(), format!("layout 0 {old}, a change is withdrawn")),
+        (&moving, format!("layout 0 {old}, moving to {new}")),
+        (&reading, format!("layout 0 {old}, reading from {new}")),
+    ];
+    texts.iter().for_each(|(membership, text)| assert_eq!(membership.to_string(), *text));
     let digests: BTreeSet<_> =
         [&founding, &proposed, &moving, &reading, &moved].map(Membership::digest).into();
     assert_eq!(digests.len(), 5);

@@ -42,6 +42,15 @@ fn figure_2_a_key_between_a_and_b_is_on_b_c_d() {
 }
 
 #[test]
+fn lists_are_equal_if_the_order_of_all_is() {
+    let tokens = [(1, A), (2, B), (3, C), (4, A), (5, C), (6, B)];
+    let ring = Ring::from_tokens(1, &tokens.map(|(at, node)| (Position(at), node))).unwrap();
+    let [abc, acb] = [0, 3].map(|at| ring.preference_list_at(Position(at)));
+    assert_eq!(abc.primaries(), acb.primaries());
+    assert_ne!(abc, acb);
+}
+
+#[test]
 fn figure_2_d_stores_the_three_ranges_before_it() {
     let ring = figure_2();
     let stored: Vec<usize> =
