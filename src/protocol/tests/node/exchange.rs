@@ -45,6 +45,23 @@ fn whoever_keeps_no_trees_compares_nothing() {
     assert_eq!(n1.hear(0, nothing()), ignored(Ignored::Stale));
 }
 
+/// Neither whoever stores them, nor with anybody who does.
+#[test]
+fn who_does_not_store_the_keys_of_a_range_compares_none() {
+    let four = Setup { nodes: 4, ..COMPARING };
+    let (config, key) = (four.config(), Key::from(KEY));
+    let list = config.ring().preference_list(&key);
+    let (owners, other) = (list.primaries(), list.fallbacks().next().unwrap());
+    let range = config.ring().range_of(&key);
+    let hears = |node: NodeId, from: NodeId| {
+        let Message::Subtree { path, node: tree, .. } = nothing() else { unreachable!() };
+        four.node(node.0).hear(from.0, Message::Subtree { range, path, node: tree })
+    };
+    assert_eq!(hears(owners[0], other), ignored(Ignored::Stale));
+    assert_eq!(hears(other, owners[0]), ignored(Ignored::Stale));
+    assert_ne!(hears(owners[0], owners[1]), ignored(Ignored::Stale));
+}
+
 /// n1 with so many objects of so many bytes, and how many of them it swaps for nothing.
 fn swapped(objects: usize, bytes: usize) -> usize {
     let mut n1 = COMPARING.node(1);

@@ -227,6 +227,24 @@ fn where_too_many_are_declared_down_everybody_is_waited_for_after_all() {
 }
 
 #[test]
+fn what_is_merged_is_enough_once_the_owner_that_is_missing_is_declared_down() {
+    let town = Town::new((2, 1, 2), 3, 4);
+    let founding = town.founding();
+    let next: Layout = founding.current().join(member(3)).unwrap();
+    let key = key_of(&[(founding.current(), &[1, 2]), (&next, &[3, 1])]);
+    let moving = founding.propose(next).advance();
+    let (reading, moved) = (moving.advance(), moving.advance().advance());
+    let mut scene = Scene { town, key, founding, moving, reading, moved };
+    scene.town.tell(3, 0, &scene.moving);
+    scene.page(3, 0, Vec::new());
+    scene.page(3, 1, Vec::new());
+    assert!(!scene.town.node(3).is_whole(), "n2 may hold more");
+    let without_n2 = scene.moving.declare_down(NodeId(2));
+    scene.town.tell(3, 0, &without_n2);
+    assert!(scene.town.node(3).is_whole() && scene.town.node(3).has_done());
+}
+
+#[test]
 fn whoever_gains_nothing_is_whole_all_the_time() {
     let mut scene = usual();
     let next = scene.founding.current().rezone(NodeId(0), Some("here".into())).unwrap();
