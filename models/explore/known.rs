@@ -21,8 +21,9 @@ pub struct Known {
     gave_up: Option<Stopped>,
 }
 
-/// Configurations between two looks at the clock.
-const LOOK_EVERY: usize = 256;
+/// Configurations between two looks at the clock. Most searches take fewer, and are never given up: then
+/// the exploration ends between two batches, and is kept whole.
+const LOOK_EVERY: usize = 4096;
 
 impl Known {
     /// Whether a configuration is known.

@@ -170,7 +170,10 @@ impl<'a, S: Space> Search<'a, S> {
             refuted,
             marks: self.ledger.marks,
             coverage: self.ledger.coverage,
-            unkept: self.keeper.and_then(|keeper| keeper.failed),
+            unkept: self.keeper.and_then(|keeper| match self.ledger.known.gave_up() {
+                Some(_) => Some("a search ahead was given up, and its batch with it".into()),
+                None => keeper.failed,
+            }),
         }
     }
 

@@ -77,9 +77,6 @@ impl ClusterModel {
             if known.has(self.name(state, down, Puts::default())) {
                 continue;
             }
-            if !known.may_go_on(0) {
-                break;
-            }
             let configuration = self.with_down(state, down);
             for Question { property, key } in self.search(configuration, &questions, known) {
                 if questions.iter().any(|open| open.property == property) {
