@@ -140,9 +140,8 @@ pub fn can_judge_depth_first(property: Property) -> bool {
 
 /// What an exploration depends on.
 fn key(model: &ClusterModel, asked: &[Property]) -> String {
-    let history = model.has_history();
-    let (scenario, left_out) = (model.scenario().content_hash(), model.leaves_out());
-    format!("{SOURCES} {scenario} {asked:?} history {history}{left_out}")
+    let (scenario, variant) = (model.scenario().content_hash(), model.variant());
+    format!("{SOURCES} {scenario} {asked:?} {variant:?}")
 }
 
 /// Checks a scenario by an engine that can judge some of the properties; `pass` explores one model

@@ -77,6 +77,8 @@ impl Limits {
 pub enum Stopped {
     /// The limit of states came first.
     States,
+    /// A single search ahead would have taken more configurations than there may be states.
+    StatesAhead,
     /// The limit of memory came first.
     Memory,
     /// The limit of time came first.
@@ -92,6 +94,7 @@ impl Stopped {
     pub const fn reason(self) -> &'static str {
         match self {
             Stopped::States => "the limit of states",
+            Stopped::StatesAhead => "the limit of states, in a search ahead of a single one",
             Stopped::Memory => "the limit of memory",
             Stopped::Time => "the limit of time",
             Stopped::Interrupted => "an interruption",

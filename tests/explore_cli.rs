@@ -52,6 +52,7 @@ fn refusal(file: &PathBuf, arguments: &str) -> String {
 struct Page {
     child: Child,
     sentence: String,
+    hint: String,
     /// Host and port.
     host: String,
     /// What follows `/#/steps`.
@@ -68,8 +69,13 @@ impl Page {
         let rest = address.strip_prefix("http://").expect(&address);
         let (host, path) = rest.split_once("/#/steps").expect(&address);
         let (host, path) = (host.to_string(), path.to_string());
-        assert!(line().contains("icons"));
-        Page { child, sentence, host, path }
+        let hint: Vec<String> = lines
+            .map(|line| line.expect("text"))
+            .take_while(|line| line != "Ctrl-C ends.")
+            .collect();
+        let hint = hint.join("\n");
+        assert!(hint.contains("icons"));
+        Page { child, sentence, hint, host, path }
     }
 
     fn get(&self, path: &str) -> String {
@@ -122,6 +128,7 @@ fn the_page_opens_at_the_bad_step() {
         assert!(text.contains("n0 holds k=v1"), "{text}");
         assert!(text.contains("acknowledged: v1"), "{text}");
     }
+    assert!(page.hint.ends_with("Not judged here: linearizable; use --property linearizable."));
     assert!(page.get("/").contains("<html"), "the page itself");
     assert!(page.get("/.states/0").contains("<svg"), "a diagram of each step");
     page.interrupt();
@@ -131,6 +138,7 @@ fn the_page_opens_at_the_bad_step() {
 fn linearizable_is_asked_by_name() {
     let page = Page::open(&file("stale-linear.toml", STALE), "--property linearizable");
     assert!(page.sentence.starts_with("linearizable is refuted"), "{}", page.sentence);
+    assert!(!page.hint.contains("Not judged"), "{}", page.hint);
     let [_, state, _] = page.last_step();
     assert!(state.starts_with("linearizable: FALSE\n"), "{state}");
     page.interrupt();
@@ -148,7 +156,7 @@ fn the_actors_can_be_explored() {
 #[test]
 fn what_holds_opens_at_the_start() {
     let page = Page::open(&file("holds.toml", STALE), "--property no-lost-write");
-    assert!(page.sentence.starts_with("Every property asked holds"), "{}", page.sentence);
+    assert!(page.sentence.starts_with("Every property judged here holds"), "{}", page.sentence);
     assert_eq!(page.path, "");
     page.interrupt();
 }

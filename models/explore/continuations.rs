@@ -50,6 +50,12 @@ impl Continuations {
         self.ends.push(kept as u64);
     }
 
+    /// Forgets the steps of all but so many states: those that were expanded first.
+    pub(super) fn truncate(&mut self, expanded: u32) {
+        self.ends.truncate(expanded as usize);
+        self.successors.truncate(self.ends.last().map_or(0, |&end| end as usize));
+    }
+
     /// The states that cannot reach agreement, once all are expanded.
     pub(super) fn cut_off(self) -> Vec<u32> {
         let (starts, predecessors) = self.reversed();

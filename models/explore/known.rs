@@ -22,7 +22,7 @@ pub struct Known {
 }
 
 /// Configurations between two looks at the clock. Most searches take fewer, and are never given up: then
-/// the exploration ends between two batches, and is kept whole.
+/// every exploration gets on by a batch at least.
 const LOOK_EVERY: usize = 4096;
 
 impl Known {
@@ -60,7 +60,10 @@ impl Known {
             let unique = configurations as u64;
             let progress =
                 Progress { unique, memory_bytes: unique * STATE_BYTES, ..Progress::default() };
-            self.gave_up = limits.met(&progress, began.elapsed());
+            self.gave_up = limits.met(&progress, began.elapsed()).map(|met| match met {
+                Stopped::States => Stopped::StatesAhead,
+                met => met,
+            });
         }
         self.gave_up.is_none()
     }
@@ -83,9 +86,13 @@ impl Known {
         Known { shared: Arc::clone(&self.shared), own: HashTable::new(), limits, gave_up }
     }
 
-    /// Learns what forks have found out. They are gone then, so that nothing is copied.
+    /// Learns what forks have found out, unless one of them gave up: their batch is to be forgotten. They
+    /// are gone then, so that nothing is copied.
     pub(super) fn learn(&mut self, forks: Vec<Known>) {
         self.gave_up = self.gave_up.or_else(|| forks.iter().find_map(Known::gave_up));
+        if self.gave_up.is_some() {
+            return;
+        }
         let own = forks.into_iter().map(|fork| fork.own).collect::<Vec<_>>();
         let shared = Arc::make_mut(&mut self.shared);
         for fingerprint in own.into_iter().flatten() {

@@ -24,7 +24,8 @@ pub(super) struct Ledger {
     pub(super) coverage: Coverage,
     pub(super) found: Vec<Found>,
     /// If all minimal sets of faults are wanted: those of each state by its number, as far as the
-    /// question speaks of what can follow it.
+    /// question speaks of what can follow it. Never kept.
+    #[serde(skip)]
     pub(super) frontier: Option<Vec<Spent>>,
     pub(super) progress: Progress,
     /// States that are expanded: those with the lowest numbers.
@@ -106,6 +107,15 @@ impl Ledger {
                 |old: &Found| old.property != new.property || !new.spent.is_within(old.spent);
             self.found.retain(is_minimal);
             self.found.push(new);
+        }
+    }
+
+    /// Forgets a batch that was numbered, but neither counted nor recorded, as if nobody had expanded
+    /// it. There were so many states before.
+    pub(super) fn forget_batch(&mut self, states: u32) {
+        self.visited.truncate(states);
+        if let Some(continuations) = &mut self.continuations {
+            continuations.truncate(self.expanded);
         }
     }
 

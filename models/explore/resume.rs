@@ -7,8 +7,14 @@ use super::space::{Marks, Space};
 use crate::seal::fingerprint;
 use std::{iter, mem};
 
-/// What waits, or nothing if it was interrupted, which it is if `goes_on` is false. Fails if an action
-/// leads to another state than it did.
+/// Why nothing waits.
+pub(super) enum Halt {
+    Interrupted,
+    /// An action leads to another state than it did.
+    LeadsElsewhere,
+}
+
+/// What waits. It is interrupted if `goes_on` is false.
 ///
 /// States were numbered as their parents were expanded, in the order of these: so they are made layer
 /// by layer, and no more of them are whole at a time than there were. Only those that wait are made,
@@ -18,7 +24,7 @@ pub(super) fn waiting<S: Space>(
     ledger: &Ledger,
     crew: Crew,
     goes_on: &mut dyn FnMut() -> bool,
-) -> Option<Option<Waiting<S>>> {
+) -> Result<Waiting<S>, Halt> {
     let needed = needed(ledger);
     let parent = |index: u32| ledger.visited.parent(index);
     let mut children = (1..ledger.visited.len()).filter(|&i| needed[i as usize]).peekable();
@@ -30,7 +36,7 @@ pub(super) fn waiting<S: Space>(
         if batch.is_empty() {
             parents = mem::take(&mut found);
             if parents.is_empty() {
-                return None;
+                return Err(Halt::LeadsElsewhere);
             }
         }
         let siblings: Vec<&[u32]> = batch.chunk_by(|&a, &b| parent(a) == parent(b)).collect();
@@ -38,15 +44,15 @@ pub(super) fn waiting<S: Space>(
             families.iter().map(|siblings| make(space, ledger, siblings, &parents)).collect()
         };
         for made in crew.share(siblings.chunks(PIECE).collect(), make) {
-            made?.into_iter().for_each(|made| found.extend(made));
+            made.ok_or(Halt::LeadsElsewhere)?.into_iter().for_each(|made| found.extend(made));
         }
         if !goes_on() {
-            return Some(None);
+            return Err(Halt::Interrupted);
         }
     }
     let waits = parents.into_iter().chain(found).filter(|(index, _)| *index >= ledger.expanded);
     let (layer, next) = waits.partition(|(index, _)| *index < ledger.layer_end);
-    Some(Some(Waiting { layer, next }))
+    Ok(Waiting { layer, next })
 }
 
 /// Of each state whether it waits, or leads to one that does.

@@ -5,7 +5,7 @@ use super::checkpoint::{Checkpoint, CheckpointError, Keeper};
 use super::crew::Crew;
 use super::known::Known;
 use super::ledger::{Found, Judged, Ledger};
-use super::resume::waiting;
+use super::resume::{Halt, waiting};
 use super::space::{Agreement, Marks, Space};
 use super::{Exploration, Limits, Progress, STATE_BYTES, Stopped};
 use crate::scenario::Property;
@@ -142,8 +142,11 @@ impl<'a, S: Space> Search<'a, S> {
             return Some(Begin::Nowhere(Stopped::AllRefuted));
         }
         let mut goes_on = || (self.report)(&ledger.progress);
-        let waiting = waiting(self.space, ledger, self.crew, &mut goes_on)?;
-        Some(waiting.map_or(Begin::Nowhere(Stopped::Interrupted), Begin::At))
+        match waiting(self.space, ledger, self.crew, &mut goes_on) {
+            Ok(waiting) => Some(Begin::At(waiting)),
+            Err(Halt::Interrupted) => Some(Begin::Nowhere(Stopped::Interrupted)),
+            Err(Halt::LeadsElsewhere) => None,
+        }
     }
 
     pub(super) fn explore(mut self) -> Exploration<S::Action> {
@@ -152,7 +155,7 @@ impl<'a, S: Space> Search<'a, S> {
         let stopped = match mem::replace(&mut self.begin, Begin::Start) {
             Begin::Start => {
                 let start = self.start();
-                self.run(start, Vec::new())
+                self.ledger.known.gave_up().or_else(|| self.run(start, Vec::new()))
             }
             // A limit that is met stays met.
             Begin::At(Waiting { layer, next }) => self.limit().or_else(|| self.run(layer, next)),
@@ -171,8 +174,10 @@ impl<'a, S: Space> Search<'a, S> {
             marks: self.ledger.marks,
             coverage: self.ledger.coverage,
             unkept: self.keeper.and_then(|keeper| match self.ledger.known.gave_up() {
-                Some(_) => Some("a search ahead was given up, and its batch with it".into()),
-                None => keeper.failed,
+                Some(_) if keeper.expanded == 0 => {
+                    Some("its first search ahead was given up".into())
+                }
+                _ => keeper.failed,
             }),
         }
     }
@@ -192,12 +197,12 @@ impl<'a, S: Space> Search<'a, S> {
         loop {
             let mut left = layer.len();
             for batch in layer.chunks(BATCH) {
-                left -= batch.len();
-                if self.explore_batch(batch, &mut next) {
-                    self.ledger.all_refuted = true;
+                if let Some(stopped) = self.explore_batch(batch, &mut next) {
+                    self.ledger.all_refuted = stopped == Stopped::AllRefuted;
                     self.keep(true);
-                    return Some(Stopped::AllRefuted);
+                    return Some(stopped);
                 }
+                left -= batch.len();
                 self.ledger.expanded += batch.len() as u32;
                 self.ledger.progress.queue = (left + next.len()) as u64;
                 let stopped = self.limit();
@@ -217,12 +222,17 @@ impl<'a, S: Space> Search<'a, S> {
     }
 
     /// Expands some states and judges what is new, in parallel; then numbers and counts all of it in
-    /// order, as if they had been expanded one after the other. Whether nothing is left to refute.
-    fn explore_batch(&mut self, batch: &[(u32, S::State)], next: &mut Layer<S>) -> bool {
-        let (mut found, mut counted) = (next.len(), 0);
+    /// order, as if they had been expanded one after the other. Why to end, if there is a reason: nothing
+    /// is left to refute; or a search ahead was given up, and then nothing of the batch is counted.
+    fn explore_batch(&mut self, batch: &[(u32, S::State)], next: &mut Layer<S>) -> Option<Stopped> {
+        let (mut found, mut counted, visited) = (next.len(), 0, self.ledger.visited.len());
         let Batch { states, taken } = self.number(self.expand(batch), next);
         let fresh = &next[found..];
         let judged = self.judge(fresh);
+        if let Some(stopped) = self.ledger.known.gave_up() {
+            self.ledger.forget_batch(visited);
+            return Some(stopped);
+        }
         let mut new = fresh.iter().map(|(index, _)| *index).zip(judged).peekable();
         for Numbered { taken_up_to, found_up_to, marks } in states {
             let ledger = &mut self.ledger;
@@ -237,10 +247,10 @@ impl<'a, S: Space> Search<'a, S> {
             }
             let is_done = ledger.open.is_empty() && ledger.marks.include(self.space.wanted());
             if self.stop_when_all_refuted && is_done {
-                return true;
+                return Some(Stopped::AllRefuted);
             }
         }
-        false
+        None
     }
 
     fn expand(&self, batch: &[(u32, S::State)]) -> Vec<Expanded<S::State>> {
@@ -337,10 +347,8 @@ impl<'a, S: Space> Search<'a, S> {
     /// search for.
     fn limit(&mut self) -> Option<Stopped> {
         self.measure();
-        let Ledger { progress, visited, known, .. } = &self.ledger;
-        if let Some(stopped) = known.gave_up() {
-            Some(stopped)
-        } else if progress.queue == 0 {
+        let Ledger { progress, visited, .. } = &self.ledger;
+        if progress.queue == 0 {
             None
         } else if visited.is_full() {
             Some(Stopped::States)
@@ -362,12 +370,8 @@ impl<'a, S: Space> Search<'a, S> {
         self.ledger.elapsed + self.called.elapsed()
     }
 
-    /// Keeps the ledger on disk, if it is wanted and due, or at the `end`; not if a search was given up,
-    /// for nobody would make up for it.
+    /// Keeps the ledger on disk, if it is wanted and due, or at the `end`.
     fn keep(&mut self, end: bool) {
-        if self.ledger.known.gave_up().is_some() {
-            return;
-        }
         let elapsed = self.elapsed();
         let Ledger { expanded, all_refuted, .. } = self.ledger;
         let is_due = |keeper: &&mut Keeper| match end {

@@ -54,6 +54,21 @@ impl Visited {
         }
     }
 
+    /// Forgets all but so many: those that were found first.
+    pub(super) fn truncate(&mut self, len: u32) {
+        for index in len..self.len() {
+            let hash = self.fingerprints[index as usize];
+            if let Ok(place) = self.places.find_entry(hash, |&place| place == index) {
+                place.remove();
+            }
+        }
+        self.fingerprints.truncate(len as usize);
+        self.parents.truncate(len as usize);
+        if let Some(actions) = &mut self.actions {
+            actions.truncate(len as usize);
+        }
+    }
+
     /// Finds the places anew, where only the columns were kept.
     pub(super) fn find_places(&mut self) {
         let fingerprints = &self.fingerprints;

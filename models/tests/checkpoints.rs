@@ -3,10 +3,12 @@
 
 use dynamo_models::check::{How, Outcome, check};
 use dynamo_models::explore::{
-    Checkpoint, Exploration, Limits, Progress, Stopped, explore, explore_kept,
+    Agreement, Checkpoint, Exploration, Known, Limits, Marks, Progress, Space, Stopped, explore,
+    explore_depth_first, explore_kept,
 };
 use dynamo_models::scenario::{Property, Scenario};
-use dynamo_models::world::{Action, ClusterModel};
+use dynamo_models::world::{Action, ClusterModel, Violated};
+use std::fmt::Debug;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -36,7 +38,7 @@ fn passes(scenario: &Scenario) -> impl Iterator<Item = ClusterModel> {
 
 /// What must not depend on whether it was ended on the way. Memory does: it is known which action led
 /// to each state.
-fn told(found: &Exploration<Action>) -> String {
+fn told<A: Debug>(found: &Exploration<A>) -> String {
     let Exploration { progress, stopped, refuted, marks, coverage, .. } = found;
     let progress = Progress { memory_bytes: 0, visited_bytes: 0, ..*progress };
     format!("{progress:?} {stopped:?} {refuted:?} {marks:?} {coverage:?}")
@@ -228,4 +230,73 @@ fn it_is_kept_on_the_way() {
         true
     };
     explore_kept(&model, &asked, Limits::default(), &seldom, &mut count).expect("nothing yet");
+}
+
+/// A tree of numbers. Some leaves are of agreement, one number is wrong, and one takes long to search
+/// ahead of.
+struct Tree;
+
+/// That number, and as many configurations as it takes.
+const LONG: (u32, usize) = (9_999, 100_000);
+
+impl Space for Tree {
+    type State = u32;
+    type Action = u32;
+
+    fn initial(&self) -> u32 {
+        0
+    }
+
+    fn actions(&self, state: &u32) -> Vec<u32> {
+        let children = [3 * state + 1, 3 * state + 2, 3 * state + 3];
+        children.into_iter().filter(|&child| child < 40_000).collect()
+    }
+
+    fn step(&self, _: &u32, &to: &u32, _: &mut Marks) -> u32 {
+        to
+    }
+
+    fn violated(&self, _: &u32) -> Violated {
+        Violated::default()
+    }
+
+    fn violated_ahead(&self, state: &u32, open: &[Property], known: &mut Known) -> Violated {
+        let configurations = if *state == LONG.0 { LONG.1 } else { 10 };
+        let is_done = (1..=configurations).all(|so_many| known.may_go_on(so_many));
+        if is_done {
+            known.add((*state).into());
+        }
+        let mut violated = Violated::default();
+        let is_open = open.contains(&Property::AvailableWrites);
+        violated.judge(Property::AvailableWrites, !(is_open && is_done && *state == 12_000));
+        violated
+    }
+
+    fn agreement(&self, state: &u32) -> Agreement {
+        if *state > 20_000 { Agreement::OnSomething } else { Agreement::Apart }
+    }
+}
+
+/// The batch in which a search ahead is given up is as if nobody had begun it.
+#[test]
+fn what_a_limit_cuts_short_is_done_again() {
+    let asked = [Property::Converges, Property::AvailableWrites];
+    let folder = TempDir::new().expect("a folder");
+    let checkpoint = Checkpoint::new(folder.path(), "it");
+    let up_to = |states| Limits { states, ..Limits::default() };
+    let kept = |states| {
+        let found = explore_kept(&Tree, &asked, up_to(states), &checkpoint, &mut |_| true);
+        found.expect("a checkpoint")
+    };
+    let [first, again] = [Some(50_000), Some(60_000)].map(kept);
+    for found in [&first, &again] {
+        assert!(found.stopped == Some(Stopped::StatesAhead) && found.unkept.is_none());
+    }
+    assert_eq!(told(&first), told(&again));
+    assert!(first.progress.unique > 5_000 && first.progress.unique < u64::from(LONG.0));
+    let whole = explore(&Tree, &asked, up_to(None), &mut |_| true);
+    assert_eq!(told(&kept(None)), told(&whole));
+    assert_eq!((whole.stopped, whole.progress.unique, whole.refuted.len()), (None, 40_000, 2));
+    let deep = explore_depth_first(&Tree, &asked[1..], up_to(Some(50_000)), &mut |_| true);
+    assert_eq!(deep.stopped, Some(Stopped::StatesAhead));
 }

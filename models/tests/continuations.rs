@@ -3,8 +3,7 @@
 
 use dynamo_models::check::{How, Outcome, Verdict, check};
 use dynamo_models::explore::{
-    Checkpoint, Exploration, Known, Limits, Stopped, cut_off, explore, explore_depth_first,
-    explore_kept,
+    Exploration, Known, Limits, Stopped, cut_off, explore, explore_frontier,
 };
 use dynamo_models::scenario::{Membership, Property, Scenario};
 use dynamo_models::seal::fingerprint;
@@ -16,7 +15,6 @@ use dynamo_models::world::{Action, ClusterModel, Operation, State};
 use dynamo_protocol::ids::NodeId;
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicBool;
-use tempfile::TempDir;
 
 fn converge(space: &ClusterModel) -> Exploration<Action> {
     explore(space, &[Property::Converges], Limits::default(), &mut |_| true)
@@ -178,32 +176,29 @@ fn a_limit_ends_a_search_ahead() {
     let asked = [Property::AvailableReads];
     scenario.expect = asked.map(|property| (property, None)).to_vec();
     let model = ClusterModel::new(&scenario).expect("a model");
-    let found = |limits| {
-        let broad = explore(&model, &asked, limits, &mut |_| true);
-        let deep = explore_depth_first(&model, &asked, limits, &mut |_| true);
-        [broad, deep].map(|found| {
-            assert!(found.hit_limit() && found.refuted.is_empty());
-            (found.stopped, found.progress.unique)
-        })
-    };
-    let none = Limits::default();
     let few = 50_000;
-    let [broad, deep] = found(Limits { states: Some(few), ..none });
-    assert!(broad.0 == Some(Stopped::States) && broad.1 < few, "{broad:?}");
-    assert!(deep.0 == Some(Stopped::States), "{deep:?}");
-    let memory = found(Limits { memory_bytes: Some(few << 10), ..none });
-    assert!(memory.iter().all(|(stopped, _)| *stopped == Some(Stopped::Memory)), "{memory:?}");
-    // What was given up is not kept as if it were done.
-    let folder = TempDir::new().expect("a folder");
-    let checkpoint = Checkpoint::new(folder.path(), "it").eager();
-    let limits = Limits { states: Some(few), ..none };
-    let kept = || explore_kept(&model, &asked, limits, &checkpoint, &mut |_| true);
-    let [first, again] = [kept(), kept()].map(|found| {
-        let found = found.expect("a checkpoint");
-        assert!(found.unkept.is_some_and(|why| why.contains("given up")));
-        found.progress.unique
-    });
-    assert!(first == again && again < few, "{first}, then {again}");
+    for (limits, stopped) in [
+        (Limits { states: Some(few), ..Limits::default() }, Stopped::StatesAhead),
+        (Limits { memory_bytes: Some(few << 10), ..Limits::default() }, Stopped::Memory),
+    ] {
+        let found = explore(&model, &asked, limits, &mut |_| true);
+        assert!(found.stopped == Some(stopped) && found.refuted.is_empty());
+        assert!(found.progress.unique < few);
+    }
+}
+
+/// What is known to answer reads says nothing of writes: whoever asks for both again, after other faults,
+/// is told the same.
+#[test]
+fn what_answers_one_question_is_not_known_to_answer_both() {
+    let scenario = scenario("nodes=3 n=3 r=1 w=3", &["put k@0"], 1, "");
+    let model = ClusterModel::new(&scenario).expect("a model");
+    let (mut known, both) =
+        (Known::default(), [Property::AvailableWrites, Property::AvailableReads]);
+    let mut asked = || model.unanswered(&model.initial(), &both, &mut known);
+    let [first, again] = [asked(), asked()];
+    assert!(first.len() == 1 && first[0].property == Property::AvailableWrites, "{first:?}");
+    assert_eq!(first, again);
 }
 
 /// Whoever is told to stop stops.

@@ -66,10 +66,10 @@ impl ClusterModel {
         let available = [Property::AvailableWrites, Property::AvailableReads];
         let asked = available.into_iter().filter(|property| open.contains(property));
         let keys = 0..self.plan().keys().len();
-        let mut questions: Vec<Question> = asked
+        let questions: Vec<Question> = asked
             .flat_map(|property| keys.clone().map(move |key| Question { property, key }))
             .collect();
-        let mut unanswered = Vec::new();
+        let mut unanswered: Vec<Unanswered> = Vec::new();
         if questions.is_empty() {
             return unanswered;
         }
@@ -79,9 +79,8 @@ impl ClusterModel {
             }
             let configuration = self.with_down(state, down);
             for Question { property, key } in self.search(configuration, &questions, known) {
-                if questions.iter().any(|open| open.property == property) {
+                if unanswered.iter().all(|first| first.property != property) {
                     unanswered.push(Unanswered { property, key, down: members(down) });
-                    questions.retain(|open| open.property != property);
                 }
             }
         }
@@ -173,8 +172,7 @@ impl ClusterModel {
         self.name(configuration, down(configuration), configuration.run.ghost.reaped)
     }
 
-    /// The questions that have no answer ahead of a configuration. Those of one property have all
-    /// been asked only if none of them is returned.
+    /// The questions that have no answer ahead of a configuration.
     fn search(&self, start: State, questions: &[Question], known: &mut Known) -> Vec<Question> {
         let mut walked = vec![self.name_of(&start)];
         let mut here = start.clone();
@@ -216,15 +214,10 @@ impl ClusterModel {
         if walked.len() > 1 {
             open.retain(|question| !self.can_answer(&start, *question, known));
         }
-        if known.gave_up().is_some() {
-            return Vec::new();
+        match known.gave_up() {
+            Some(_) => Vec::new(),
+            None => open,
         }
-        // A property that fails is never asked again, so what the others know stays true.
-        let fails = |question: &Question| open.iter().any(|no| no.property == question.property);
-        if questions.iter().any(|question| !fails(question)) {
-            known.add(walked[0]);
-        }
-        open
     }
 
     /// Whether something that can happen answers the question, or nobody can tell because the search is

@@ -28,7 +28,7 @@ impl ClusterModel {
             self.judge_answer(after, &answered);
         }
         if self.asked().any(|property| property == Property::NoResurrection)
-            && may_bring_back(before, after)
+            && may_lose(before, after)
         {
             let holds = self.no_resurrection(before, after);
             after.violated.judge(Property::NoResurrection, holds);
@@ -38,10 +38,9 @@ impl ClusterModel {
     /// Judges what disks and messages decide at `after`, one step from `before`, as far as the step
     /// can have changed it.
     pub(super) fn judge_stores(&self, before: &State, after: &mut State) {
-        let wrote = has_written(before, after);
-        let acknowledged = before.run.ghost.acknowledged != after.run.ghost.acknowledged;
+        let (wrote, may_lose) = (has_written(before, after), may_lose(before, after));
         let may_have_changed = |property: &Property| match property {
-            Property::NoLostWrite | Property::DurableF => wrote || acknowledged,
+            Property::NoLostWrite | Property::DurableF => may_lose,
             // What leaves the network can only mend it.
             Property::UniqueDots => {
                 wrote || has_sent_objects(before, after) || before.violated.has(*property)
@@ -234,8 +233,8 @@ fn has_written(before: &State, after: &State) -> bool {
     changed(before, after).any(|(a, b)| !a.disk().untouched_since(b.disk()))
 }
 
-/// Whether a step can have brought back what was gone, or made something go.
-fn may_bring_back(before: &State, after: &State) -> bool {
+/// Whether a step can have lost what was there, or brought back what was gone.
+fn may_lose(before: &State, after: &State) -> bool {
     has_written(before, after)
         || changed(before, after).any(|(a, b)| is_outside(a) != is_outside(b))
         || before.run.ghost.acknowledged != after.run.ghost.acknowledged

@@ -141,6 +141,12 @@ impl ClusterModel {
         }
     }
 
+    /// Which of a scenario's models it is: with the history, with fewer orders of steps, up to symmetry,
+    /// with the dead.
+    pub(crate) fn variant(&self) -> [bool; 4] {
+        [self.has_history(), self.is_reduced(), self.is_symmetric(), self.keeps_the_dead]
+    }
+
     /// The properties that this model judges, out of those that the scenario asks.
     pub fn asked(&self) -> impl Iterator<Item = Property> + '_ {
         let judged = |p: &Property| (*p == Property::Linearizable) == self.with_history;

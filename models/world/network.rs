@@ -8,6 +8,7 @@ use crate::seal::Sealed;
 use dynamo_protocol::door::{Effect, Effects, Timer};
 use dynamo_protocol::ids::{NodeId, RequestId};
 use dynamo_protocol::message::{Answer, Message};
+use dynamo_protocol::policy::EmptyDisk;
 use std::collections::BTreeSet;
 
 impl ClusterModel {
@@ -45,14 +46,15 @@ impl ClusterModel {
     }
 
     /// Takes messages out of the network that can never matter again: answers to a request that is
-    /// finished, and reads whose answer would be one. Request ids are never reused, so finished is
-    /// for ever. All that such a message could still do is to clear a suspicion, as the timer that
-    /// retries a suspect can at any time.
+    /// finished, and reads whose answer would be one. Finished is for ever: a get comes from its client
+    /// only, once, and a put that comes again is known by its session, or the whole session is refused
+    /// by a disk that may have lost it. All that such a message could still do is to clear a suspicion,
+    /// as the timer that retries a suspect can at any time.
     ///
     /// So do comparisons of trees to which the receiver would have nothing to say: if it has by
     /// the time that they would have come, the next exchange finds it too.
     pub(super) fn bury_the_dead(&self, state: &mut State) {
-        if self.keeps_the_dead {
+        if self.keeps_the_dead || self.may_begin_again() {
             return;
         }
         let compares =
@@ -79,6 +81,13 @@ impl ClusterModel {
             }
             _ => true,
         });
+    }
+
+    /// Whether a put that is finished may begin again where it was: by a museum's policy an empty disk
+    /// does not refuse the sessions that it may have known.
+    fn may_begin_again(&self) -> bool {
+        self.scenario().faults.duplicates > 0
+            && self.config().policy().empty_disk == EmptyDisk::SameNode
     }
 }
 

@@ -89,8 +89,9 @@ pub(crate) fn run(args: ExploreArgs) -> anyhow::Result<ExitCode> {
             if args.property == Some(Property::Linearizable) {
                 model = model.with_history();
             }
-            let asked = model.asked().collect();
-            page.open(held, model, asked, READ_THE_TEXT)
+            let asked: Vec<Property> = model.asked().collect();
+            let hint = left_out(&scenario, &asked, "--property linearizable");
+            page.open(held, model, asked, &format!("{READ_THE_TEXT}{hint}"))
         }
         Encoding::Actor => {
             let encoding = ActorEncoding::new(&scenario)?;
@@ -101,20 +102,20 @@ pub(crate) fn run(args: ExploreArgs) -> anyhow::Result<ExitCode> {
                      use --encoding cluster"
                 );
             }
-            let hint = format!("{ICONS}{}", left_out(&scenario, &asked));
-            page.open(held, encoding.model(), asked, &hint)
+            let hint = left_out(&scenario, &asked, "--encoding cluster");
+            page.open(held, encoding.model(), asked, &format!("{ICONS}{hint}"))
         }
     }
 }
 
-/// The properties asked that the nodes' states and the clients' answers alone cannot tell.
-fn left_out(scenario: &Scenario, asked: &[Property]) -> String {
+/// The properties that the scenario asks and this page does not judge, and which option does.
+fn left_out(scenario: &Scenario, asked: &[Property], instead: &str) -> String {
     let all = scenario.expect.iter().map(|(property, _)| property);
     let names: Vec<&str> =
         all.filter(|property| !asked.contains(property)).map(|property| property.name()).collect();
     match names.is_empty() {
         true => String::new(),
-        false => format!("\nNot judged here: {}; use --encoding cluster.", names.join(", ")),
+        false => format!("\nNot judged here: {}; use {instead}.", names.join(", ")),
     }
 }
 
@@ -171,10 +172,10 @@ impl Page {
             }
             None => {
                 let sentence = match asked.len() {
-                    0 => "No property is asked; the page starts at the initial state:",
+                    0 => "No property is judged here; the page starts at the initial state:",
                     _ => {
-                        "Every property asked holds within the scenario's bounds; the page starts at \
-                          the initial state:"
+                        "Every property judged here holds within the scenario's bounds; the page \
+                         starts at the initial state:"
                     }
                 };
                 Some((sentence.into(), explorer_path(model, &[])))

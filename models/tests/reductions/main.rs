@@ -7,7 +7,7 @@ mod orders;
 mod symmetry;
 
 use dynamo_models::explore::{
-    Agreement, Exploration, Known, Limits, Marks, Space, Stopped, explore_frontier,
+    Agreement, Exploration, Known, Limits, Marks, Space, explore_frontier,
 };
 use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::world::{Action, ClusterModel, Spent, State, Violated};
@@ -68,7 +68,7 @@ impl Compared {
             return;
         }
         let all = explored(whole, &asked);
-        if all.stopped == Some(Stopped::States) {
+        if all.hit_limit() {
             return;
         }
         let some = explored(reduced, &asked);
