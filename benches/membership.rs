@@ -11,7 +11,6 @@ use dynamo::client::{Client, Read};
 use dynamo::shell::gossip::Pace;
 use dynamo_protocol::ids::{Key, Value};
 use hdrhistogram::Histogram;
-use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use support::{Cluster, wait_until};
@@ -150,18 +149,7 @@ fn change(cluster: &Cluster, nodes: &[usize], version: u64) -> f64 {
     sleep(CALM);
     let started = Instant::now();
     cluster.obeyed(0, &["commit"]);
-    wait_until("the change is over", || {
-        let all: Option<Vec<_>> = nodes.iter().map(|node| cluster.members(*node)).collect();
-        all.is_some_and(|all| {
-            let digests: BTreeSet<_> = all.iter().map(|m| m.membership.digest()).collect();
-            let is_done = |m: &dynamo::wire::status::Members| {
-                m.membership.version() == version
-                    && m.membership.change().is_none()
-                    && !m.is_settling
-            };
-            digests.len() == 1 && all.iter().all(is_done)
-        })
-    });
+    wait_until("the change is over", || cluster.are_in_layout(nodes, version));
     started.elapsed().as_secs_f64()
 }
 

@@ -21,10 +21,11 @@ struct User {
 impl User {
     fn new() -> User {
         let folder = tempfile::tempdir().unwrap();
-        // Three ports in a row that nobody has, different for different processes and users.
+        // Three ports in a row that nobody has, different for different processes and users, below
+        // those that the system gives away.
         static USERS: AtomicU16 = AtomicU16::new(0);
         let user = USERS.fetch_add(1, Ordering::Relaxed);
-        let start = 20_000 + (std::process::id() as u16 % 5_000) * 8 + user * 100;
+        let start = 20_000 + (std::process::id() as u16 % 1_200) * 8 + user * 100;
         let free = |port: &u16| {
             (*port..port + NODES).all(|port| std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok())
         };

@@ -208,15 +208,23 @@ fn damaged_files_are_refused_with_the_line() {
     }
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_ends_it_and_nothing_is_told() {
     use std::io::Read as _;
+    use std::{thread, time};
     let mut command = Command::new(env!("CARGO_BIN_EXE_dynamo"));
     command.args(["pbs", "--distribution", "wan", "--samples", "100000000000"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().expect("dynamo runs");
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    let catches_it = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
+        u64::from_str_radix(caught.trim(), 16).expect("a number") >> 1 & 1 == 1
+    };
+    while !catches_it() {
+        thread::sleep(time::Duration::from_millis(5));
+    }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(2));
     let (mut out, mut errors) = (String::new(), String::new());

@@ -2,9 +2,7 @@
 //! each against a search that shares nothing with it, and what refutes each of them.
 
 use dynamo_models::check::{How, Outcome, Verdict, check};
-use dynamo_models::explore::{
-    Exploration, Known, Limits, Stopped, cut_off, explore, explore_frontier,
-};
+use dynamo_models::explore::{Exploration, Known, Limits, Stopped, cut_off, explore};
 use dynamo_models::scenario::{Membership, Property, Scenario};
 use dynamo_models::seal::fingerprint;
 use dynamo_models::trace::{

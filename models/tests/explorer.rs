@@ -65,12 +65,11 @@ fn any_port() -> SocketAddr {
 fn a_panic_of_the_model_ends_the_serving() {
     let address = any_port();
     let server = thread::spawn(move || serve(Broken, address));
-    let mut page = loop {
-        match TcpStream::connect(address) {
-            Ok(page) => break page,
-            Err(_) => thread::sleep(Duration::from_millis(5)),
-        }
+    let connects = |_| {
+        thread::sleep(Duration::from_millis(5));
+        TcpStream::connect(address).ok()
     };
+    let mut page = (0..6_000).find_map(connects).expect("it listens");
     write!(page, "GET /.states/0 HTTP/1.0\r\n\r\n").expect("a request");
     let end = server.join().expect("serve returns");
     assert!(matches!(end, ExplorerError::Stopped(_)), "{end}");

@@ -7,7 +7,7 @@ use dynamo::node::local::Plan;
 use dynamo::shell::scheme::Scheme;
 use dynamo::wire::caller::Caller;
 use dynamo::wire::status::{Digests, Members, Status};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -130,12 +130,25 @@ impl Cluster {
         said
     }
 
-    /// Who takes part, as `node` sees it; `None` if it does not say.
-    pub fn members(&self, node: usize) -> Option<Members> {
-        let address = self.address(node);
-        let mut caller = Caller::towards(address).unwrap();
-        let status = caller.examine(address, Digests::Nothing, Duration::from_secs(1)).unwrap();
-        status.and_then(|status| status.members).map(|members| *members)
+    /// Who takes part, as `node` sees it.
+    pub fn members(&self, node: usize) -> Members {
+        let mut members = None;
+        wait_until("who takes part", || {
+            members = self.examine(node, Digests::Nothing).members;
+            members.is_some()
+        });
+        *members.unwrap()
+    }
+
+    /// Whether all of `nodes` know the same layout, with `version` changes behind it, and have nothing
+    /// left to do for it.
+    pub fn are_in_layout(&self, nodes: &[usize], version: u64) -> bool {
+        let all: Vec<Members> = nodes.iter().map(|node| self.members(*node)).collect();
+        let digests: BTreeSet<_> = all.iter().map(|m| m.membership.digest()).collect();
+        let is_done = |Members { membership, is_settling, .. }: &Members| {
+            membership.version() == version && membership.change().is_none() && !is_settling
+        };
+        digests.len() == 1 && all.iter().all(is_done)
     }
 
     /// Sends a signal to a node's process.
