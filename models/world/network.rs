@@ -87,7 +87,7 @@ impl ClusterModel {
     /// does not refuse the sessions that it may have known.
     fn may_begin_again(&self) -> bool {
         self.scenario().faults.duplicates > 0
-            && self.config().policy().empty_disk == EmptyDisk::SameNode
+            && self.config().policy().empty_disk != EmptyDisk::Refill
     }
 }
 
