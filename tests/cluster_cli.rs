@@ -21,7 +21,7 @@ struct User {
 impl User {
     fn new() -> User {
         let folder = tempfile::tempdir().unwrap();
-        // Three ports in a row that nobody has, different for different processes and users, below
+        // Three ports in a row that nobody has, mostly different for different processes and users, below
         // those that the system gives away.
         static USERS: AtomicU16 = AtomicU16::new(0);
         let user = USERS.fetch_add(1, Ordering::Relaxed);

@@ -217,15 +217,17 @@ fn ctrl_c_ends_it_and_nothing_is_told() {
     command.args(["pbs", "--distribution", "wan", "--samples", "100000000000"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().expect("dynamo runs");
+    let pid = child.id();
     let catches_it = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
         u64::from_str_radix(caught.trim(), 16).expect("a number") >> 1 & 1 == 1
     };
     while !catches_it() {
+        assert_eq!(child.try_wait().expect("a child"), None, "it goes on");
         thread::sleep(time::Duration::from_millis(5));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("kill runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(2));
     let (mut out, mut errors) = (String::new(), String::new());
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();

@@ -137,18 +137,18 @@ impl Write for Summed {
 /// Keeps a ledger now and then.
 pub(super) struct Keeper {
     checkpoint: Checkpoint,
-    /// States that are expanded in what is kept.
-    pub(super) expanded: u32,
+    /// States that are expanded in what is kept, if anything is.
+    pub(super) kept: Option<u32>,
     /// When it last did so, and how long that took.
     last: (Instant, Duration),
     /// Why it could not, the last time.
-    pub(super) failed: Option<String>,
+    failed: Option<String>,
 }
 
 impl Keeper {
-    pub(super) fn new(checkpoint: Checkpoint, expanded: u32) -> Keeper {
+    pub(super) fn new(checkpoint: Checkpoint, kept: Option<u32>) -> Keeper {
         let last = (Instant::now(), Duration::ZERO);
-        Keeper { checkpoint, expanded, last, failed: None }
+        Keeper { checkpoint, kept, last, failed: None }
     }
 
     pub(super) fn is_due(&self) -> bool {
@@ -161,6 +161,14 @@ impl Keeper {
         let began = Instant::now();
         self.failed = self.checkpoint.save(ledger).err().map(|error| error.to_string());
         self.last = (Instant::now(), began.elapsed());
-        self.expanded = ledger.expanded;
+        if self.failed.is_none() {
+            self.kept = Some(ledger.expanded);
+        }
+    }
+
+    /// Why it has not kept how an exploration ended, if it has not.
+    pub(super) fn why_not(self) -> Option<String> {
+        let nothing = || "its first state could not be judged within the limits".into();
+        self.failed.or_else(|| self.kept.is_none().then(nothing))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Limits, Progress, STATE_BYTES, Stopped};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// The fingerprints of configurations from which every question that is still open is known to have
@@ -17,13 +17,12 @@ pub struct Known {
     own: HashTable<u64>,
     /// What a search may take, of an exploration that began then.
     limits: Option<(Limits, Instant)>,
-    /// Why some search was given up, if one was.
-    gave_up: Option<Stopped>,
+    /// Why some search was given up, if one was; all forks know.
+    gave_up: Arc<OnceLock<Stopped>>,
 }
 
-/// Configurations between two looks at the clock. Most searches take fewer, and are never given up: then
-/// every exploration gets on by a batch at least.
-const LOOK_EVERY: usize = 4096;
+/// Configurations between two looks at the clock.
+const LOOK_EVERY: usize = 256;
 
 impl Known {
     /// Whether a configuration is known.
@@ -51,48 +50,42 @@ impl Known {
     }
 
     /// Whether a search that has looked at so many configurations may go on. If not, a limit is met: it
-    /// is given up, as are all that follow, and the exploration must end.
-    pub fn may_go_on(&mut self, configurations: usize) -> bool {
+    /// is given up, as are all others, and the exploration must end.
+    pub fn may_go_on(&self, configurations: usize) -> bool {
         if let Some((limits, began)) = self.limits
-            && self.gave_up.is_none()
             && configurations.is_multiple_of(LOOK_EVERY)
         {
             let unique = configurations as u64;
             let progress =
                 Progress { unique, memory_bytes: unique * STATE_BYTES, ..Progress::default() };
-            self.gave_up = limits.met(&progress, began.elapsed()).map(|met| match met {
-                Stopped::States => Stopped::StatesAhead,
-                met => met,
-            });
+            if let Some(met) = limits.met(&progress, began.elapsed()) {
+                let met = if met == Stopped::States { Stopped::StatesAhead } else { met };
+                let _ = self.gave_up.set(met);
+            }
         }
-        self.gave_up.is_none()
+        self.gave_up().is_none()
     }
 
     /// Why some search was given up, if one was. What it was to find out is open.
     pub fn gave_up(&self) -> Option<Stopped> {
-        self.gave_up
+        self.gave_up.get().copied()
     }
 
     /// From now on the searches of an exploration that began then keep to these limits, each by itself
     /// to those of states and memory.
-    pub(super) fn keep_to(&mut self, limits: Limits, began: Instant) {
+    pub fn keep_to(&mut self, limits: Limits, began: Instant) {
         self.limits = Some((limits, began));
     }
 
     /// The same knowledge for a search beside this one: what it adds is its own, until it is
     /// learned here.
     pub(super) fn fork(&self) -> Known {
-        let Known { limits, gave_up, .. } = *self;
-        Known { shared: Arc::clone(&self.shared), own: HashTable::new(), limits, gave_up }
+        let (shared, gave_up) = (Arc::clone(&self.shared), Arc::clone(&self.gave_up));
+        Known { shared, own: HashTable::new(), limits: self.limits, gave_up }
     }
 
-    /// Learns what forks have found out, unless one of them gave up: their batch is to be forgotten. They
-    /// are gone then, so that nothing is copied.
+    /// Learns what forks have found out. They are gone then, so that nothing is copied.
     pub(super) fn learn(&mut self, forks: Vec<Known>) {
-        self.gave_up = self.gave_up.or_else(|| forks.iter().find_map(Known::gave_up));
-        if self.gave_up.is_some() {
-            return;
-        }
         let own = forks.into_iter().map(|fork| fork.own).collect::<Vec<_>>();
         let shared = Arc::make_mut(&mut self.shared);
         for fingerprint in own.into_iter().flatten() {

@@ -111,7 +111,8 @@ impl Ledger {
     }
 
     /// Forgets a batch that was numbered, but neither counted nor recorded, as if nobody had expanded
-    /// it. There were so many states before.
+    /// it; but for what searches ahead have learned, which is true all the same. There were so many
+    /// states before. It can be kept then, but not go on by itself.
     pub(super) fn forget_batch(&mut self, states: u32) {
         self.visited.truncate(states);
         if let Some(continuations) = &mut self.continuations {

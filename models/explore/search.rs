@@ -30,6 +30,8 @@ pub(super) struct Search<'a, S: Space> {
     stop_when_all_refuted: bool,
     keeper: Option<Keeper>,
     ledger: Ledger,
+    /// What was refuted in a batch that had to be forgotten.
+    beside: Vec<(Property, Vec<S::Action>)>,
     /// When it was called.
     called: Instant,
     /// When it began to explore: to make states again takes time, too.
@@ -112,6 +114,7 @@ impl<'a, S: Space> Search<'a, S> {
             stop_when_all_refuted: !asked.is_empty(),
             keeper: None,
             ledger: Ledger::new(asked),
+            beside: Vec::new(),
             called: Instant::now(),
             began: Instant::now(),
         }
@@ -125,14 +128,16 @@ impl<'a, S: Space> Search<'a, S> {
 
     /// The same search, kept on disk; it goes on from where the one that is kept there ended.
     pub(super) fn kept_in(mut self, checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        let mut kept = None;
         match checkpoint.load()? {
             None => self.ledger.visited.keep_actions(),
             Some(ledger) => {
+                kept = Some(ledger.expanded);
                 self.begin = self.go_on_from(&ledger).ok_or_else(|| checkpoint.damaged())?;
                 self.ledger = ledger;
             }
         }
-        self.keeper = Some(Keeper::new(checkpoint.clone(), self.ledger.expanded));
+        self.keeper = Some(Keeper::new(checkpoint.clone(), kept));
         Ok(self)
     }
 
@@ -165,7 +170,8 @@ impl<'a, S: Space> Search<'a, S> {
             self.ledger.decide_converges();
         }
         let rebuild = |found: &Found| (found.property, self.rebuild(found.index));
-        let refuted = self.ledger.found.iter().map(rebuild).collect();
+        let mut refuted: Vec<_> = self.ledger.found.iter().map(rebuild).collect();
+        refuted.append(&mut self.beside);
         Exploration {
             progress: self.ledger.progress,
             stopped,
@@ -173,12 +179,7 @@ impl<'a, S: Space> Search<'a, S> {
             refuted,
             marks: self.ledger.marks,
             coverage: self.ledger.coverage,
-            unkept: self.keeper.and_then(|keeper| match self.ledger.known.gave_up() {
-                Some(_) if keeper.expanded == 0 => {
-                    Some("its first search ahead was given up".into())
-                }
-                _ => keeper.failed,
-            }),
+            unkept: self.keeper.and_then(Keeper::why_not),
         }
     }
 
@@ -223,13 +224,14 @@ impl<'a, S: Space> Search<'a, S> {
 
     /// Expands some states and judges what is new, in parallel; then numbers and counts all of it in
     /// order, as if they had been expanded one after the other. Why to end, if there is a reason: nothing
-    /// is left to refute; or a search ahead was given up, and then nothing of the batch is counted.
+    /// is left to refute; or a search ahead was given up, and then the batch is forgotten.
     fn explore_batch(&mut self, batch: &[(u32, S::State)], next: &mut Layer<S>) -> Option<Stopped> {
         let (mut found, mut counted, visited) = (next.len(), 0, self.ledger.visited.len());
         let Batch { states, taken } = self.number(self.expand(batch), next);
         let fresh = &next[found..];
         let judged = self.judge(fresh);
         if let Some(stopped) = self.ledger.known.gave_up() {
+            self.beside = self.refuted_among(fresh, &judged);
             self.ledger.forget_batch(visited);
             return Some(stopped);
         }
@@ -343,6 +345,20 @@ impl<'a, S: Space> Search<'a, S> {
         judged.into_iter().flatten().collect()
     }
 
+    /// The first refutation of each open property among new states.
+    fn refuted_among(
+        &self,
+        fresh: &[(u32, S::State)],
+        judged: &[Judged],
+    ) -> Vec<(Property, Vec<S::Action>)> {
+        let first = |&property: &Property| {
+            let mut new = fresh.iter().zip(judged);
+            let ((index, _), _) = new.find(|(_, judged)| judged.violated.has(property))?;
+            Some((property, self.rebuild(*index)))
+        };
+        self.ledger.open.iter().filter_map(first).collect()
+    }
+
     /// Why to end between two batches, if there is a reason and something is left to explore, or to
     /// search for.
     fn limit(&mut self) -> Option<Stopped> {
@@ -374,8 +390,10 @@ impl<'a, S: Space> Search<'a, S> {
     fn keep(&mut self, end: bool) {
         let elapsed = self.elapsed();
         let Ledger { expanded, all_refuted, .. } = self.ledger;
+        // Searches ahead have learned something, be it that one of them was given up.
+        let is_more = all_refuted || self.ledger.known.gave_up().is_some();
         let is_due = |keeper: &&mut Keeper| match end {
-            true => all_refuted || expanded > keeper.expanded,
+            true => is_more || keeper.kept != Some(expanded),
             false => keeper.is_due(),
         };
         if let Some(keeper) = self.keeper.as_mut().filter(is_due) {

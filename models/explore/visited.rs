@@ -54,14 +54,10 @@ impl Visited {
         }
     }
 
-    /// Forgets all but so many: those that were found first.
+    /// Forgets all but so many, those that were found first, and where they are: nothing is looked for
+    /// any more.
     pub(super) fn truncate(&mut self, len: u32) {
-        for index in len..self.len() {
-            let hash = self.fingerprints[index as usize];
-            if let Ok(place) = self.places.find_entry(hash, |&place| place == index) {
-                place.remove();
-            }
-        }
+        self.places.clear();
         self.fingerprints.truncate(len as usize);
         self.parents.truncate(len as usize);
         if let Some(actions) = &mut self.actions {

@@ -12,6 +12,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -232,12 +233,26 @@ fn it_is_kept_on_the_way() {
     explore_kept(&model, &asked, Limits::default(), &seldom, &mut count).expect("nothing yet");
 }
 
-/// A tree of numbers. Some leaves are of agreement, one number is wrong, and one takes long to search
-/// ahead of.
-struct Tree;
+/// A tree of numbers. Some leaves are of agreement, one number is wrong, one has lost a write, and one
+/// takes long to search ahead of.
+struct Tree {
+    /// Configurations that it takes to search ahead of a number that is not known.
+    each: usize,
+    /// And of [`LONG`].
+    long: usize,
+}
 
-/// That number, and as many configurations as it takes.
-const LONG: (u32, usize) = (9_999, 100_000);
+/// It is in the middle of its layer.
+const LONG: u32 = 14_000;
+
+/// In the same batch.
+const LOST: u32 = 13_000;
+
+/// In a batch that is explored later.
+const WRONG: u32 = 20_000;
+
+/// Set by whoever searches ahead of [`LONG`].
+static STOP: AtomicBool = AtomicBool::new(false);
 
 impl Space for Tree {
     type State = u32;
@@ -256,19 +271,25 @@ impl Space for Tree {
         to
     }
 
-    fn violated(&self, _: &u32) -> Violated {
-        Violated::default()
+    fn violated(&self, state: &u32) -> Violated {
+        let mut violated = Violated::default();
+        violated.judge(Property::NoLostWrite, *state != LOST);
+        violated
     }
 
     fn violated_ahead(&self, state: &u32, open: &[Property], known: &mut Known) -> Violated {
-        let configurations = if *state == LONG.0 { LONG.1 } else { 10 };
-        let is_done = (1..=configurations).all(|so_many| known.may_go_on(so_many));
+        if *state == LONG && self.long > self.each {
+            STOP.store(true, Ordering::Relaxed);
+        }
+        let configurations = if *state == LONG { self.long } else { self.each };
+        let number = u64::from(*state);
+        let is_done = known.has(number) || (1..=configurations).all(|it| known.may_go_on(it));
         if is_done {
-            known.add((*state).into());
+            known.add(number);
         }
         let mut violated = Violated::default();
         let is_open = open.contains(&Property::AvailableWrites);
-        violated.judge(Property::AvailableWrites, !(is_open && is_done && *state == 12_000));
+        violated.judge(Property::AvailableWrites, !(is_open && is_done && *state == WRONG));
         violated
     }
 
@@ -277,26 +298,56 @@ impl Space for Tree {
     }
 }
 
-/// The batch in which a search ahead is given up is as if nobody had begun it.
+/// The batch in which a search ahead is given up is as if nobody had begun it, but for what was learned
+/// and is told.
 #[test]
 fn what_a_limit_cuts_short_is_done_again() {
+    let asked = [Property::Converges, Property::AvailableWrites, Property::NoLostWrite];
+    let none = Limits::default();
+    let tree = Tree { each: 10, long: 100_000_000 };
+    let whole = explore(&tree, &asked, none, &mut |_| true);
+    assert_eq!((whole.stopped, whole.progress.unique, whole.refuted.len()), (None, 40_000, 3));
+    for (limits, stopped) in [
+        (Limits { states: Some(50_000), ..none }, Stopped::StatesAhead),
+        (Limits { memory_bytes: Some(50_000_000), ..none }, Stopped::Memory),
+        (Limits { stop: Some(&STOP), ..none }, Stopped::Interrupted),
+    ] {
+        let folder = TempDir::new().expect("a folder");
+        let checkpoint = Checkpoint::new(folder.path(), "it");
+        let kept = |limits| {
+            STOP.store(false, Ordering::Relaxed);
+            let found = explore_kept(&tree, &asked, limits, &checkpoint, &mut |_| true);
+            found.expect("a checkpoint")
+        };
+        for found in [kept(limits), kept(limits)] {
+            assert!(found.stopped == Some(stopped) && found.unkept.is_none(), "{found:?}");
+            assert!((10_000..LONG.into()).contains(&found.progress.unique), "{found:?}");
+            assert_eq!(found.trace(Property::NoLostWrite), whole.trace(Property::NoLostWrite));
+        }
+        assert_eq!(told(&kept(none)), told(&whole));
+        let deep = explore_depth_first(&tree, &asked[1..], limits, &mut |_| true);
+        assert_eq!(deep.stopped, Some(stopped));
+    }
+}
+
+/// Whoever has too little time for a batch learns a little each time, and gets on.
+#[test]
+fn who_has_little_time_gets_on() {
     let asked = [Property::Converges, Property::AvailableWrites];
+    let tree = Tree { each: 10_000, long: 10_000 };
     let folder = TempDir::new().expect("a folder");
     let checkpoint = Checkpoint::new(folder.path(), "it");
-    let up_to = |states| Limits { states, ..Limits::default() };
-    let kept = |states| {
-        let found = explore_kept(&Tree, &asked, up_to(states), &checkpoint, &mut |_| true);
-        found.expect("a checkpoint")
+    let limits = Limits { time: Some(Duration::from_millis(4)), ..Limits::default() };
+    let mut calls = 0;
+    let found = loop {
+        calls += 1;
+        let found = explore_kept(&tree, &asked, limits, &checkpoint, &mut |_| true);
+        match found.expect("a checkpoint") {
+            found if found.hit_limit() => assert!(calls < 10_000, "{found:?}"),
+            found => break found,
+        }
     };
-    let [first, again] = [Some(50_000), Some(60_000)].map(kept);
-    for found in [&first, &again] {
-        assert!(found.stopped == Some(Stopped::StatesAhead) && found.unkept.is_none());
-    }
-    assert_eq!(told(&first), told(&again));
-    assert!(first.progress.unique > 5_000 && first.progress.unique < u64::from(LONG.0));
-    let whole = explore(&Tree, &asked, up_to(None), &mut |_| true);
-    assert_eq!(told(&kept(None)), told(&whole));
-    assert_eq!((whole.stopped, whole.progress.unique, whole.refuted.len()), (None, 40_000, 2));
-    let deep = explore_depth_first(&Tree, &asked[1..], up_to(Some(50_000)), &mut |_| true);
-    assert_eq!(deep.stopped, Some(Stopped::StatesAhead));
+    println!("{calls} calls");
+    let whole = explore(&tree, &asked, Limits::default(), &mut |_| true);
+    assert_eq!(told(&found), told(&whole));
 }

@@ -13,6 +13,7 @@ use dynamo_models::world::{Action, ClusterModel, Operation, State};
 use dynamo_protocol::ids::NodeId;
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 fn converge(space: &ClusterModel) -> Exploration<Action> {
     explore(space, &[Property::Converges], Limits::default(), &mut |_| true)
@@ -159,10 +160,8 @@ fn under_a_limit_converges_is_open_and_what_was_refuted_is_not() {
     assert_eq!(verdicts.collect::<Vec<_>>(), ["refuted", "refuted", "holds"]);
 }
 
-/// The search ahead of a single state can take longer than all the rest: it is given up, and nothing is
-/// said to hold.
-#[test]
-fn a_limit_ends_a_search_ahead() {
+/// A cluster with long searches ahead.
+fn long() -> Scenario {
     let cluster = "nodes=4 n=3 r=2 w=1 anti-entropy=\"on\" reap=\"on\"";
     let scripts = ["delete k sloppy", "put k@1|put k@3", "put k@1|put k@3"];
     let mut scenario = scenario(cluster, &scripts, 0, "disk-losses=2");
@@ -171,9 +170,16 @@ fn a_limit_ends_a_search_ahead() {
         operators: vec![["down 3@0", "join 2@0"].map(|it| it.parse().expect("an order")).to_vec()],
         gossips: ["0-1", "1-2", "3-0"].map(|pair| pair.parse().expect("a pair")).to_vec(),
     });
+    scenario.expect = vec![(Property::AvailableReads, None)];
+    scenario
+}
+
+/// The search ahead of a single state can take longer than all the rest: it is given up, and nothing is
+/// said to hold.
+#[test]
+fn a_limit_ends_a_search_ahead() {
+    let model = ClusterModel::new(&long()).expect("a model");
     let asked = [Property::AvailableReads];
-    scenario.expect = asked.map(|property| (property, None)).to_vec();
-    let model = ClusterModel::new(&scenario).expect("a model");
     let few = 50_000;
     for (limits, stopped) in [
         (Limits { states: Some(few), ..Limits::default() }, Stopped::StatesAhead),
@@ -183,6 +189,32 @@ fn a_limit_ends_a_search_ahead() {
         assert!(found.stopped == Some(stopped) && found.refuted.is_empty());
         assert!(found.progress.unique < few);
     }
+}
+
+/// A search that was given up has found no answer, and nobody learns that it has.
+#[test]
+fn what_was_given_up_is_not_known() {
+    let model = ClusterModel::new(&long()).expect("a model");
+    let limits = Limits { states: Some(256), ..Limits::default() };
+    let mut given_up = 0;
+    for walk in 0..2_000 {
+        let mut state = model.initial();
+        for step in 0..12 {
+            let actions = model.actions(&state);
+            let Some(place) = fingerprint(&(walk, step)).checked_rem(actions.len() as u64) else {
+                break;
+            };
+            state = model.step(&state, &actions[place as usize]);
+        }
+        let mut known = Known::default();
+        known.keep_to(limits, Instant::now());
+        let unanswered = model.unanswered(&state, &[Property::AvailableReads], &mut known);
+        // Of sets of nodes that are down there is only one, the empty one.
+        assert!(known.gave_up().is_none() || unanswered.is_empty() && known.is_empty());
+        given_up += usize::from(known.gave_up().is_some());
+    }
+    println!("{given_up} given up");
+    assert!(given_up > 0);
 }
 
 /// What is known to answer reads says nothing of writes: whoever asks for both again, after other faults,

@@ -10,9 +10,9 @@
 //!
 //! Whoever can get to a configuration from which a question is answered has an answer too. So from
 //! each state one fixed walk goes on, messages first, until it meets a configuration that is known
-//! or until nothing is left to happen; only there a search begins. Along the way every configuration
-//! is remembered: the walks of all states together take each of them once. If the search finds no
-//! answer at the end of the walk, another one from its beginning tries everything.
+//! or until nothing is left to happen; only there a search begins. If that finds an answer, every
+//! configuration along the way is remembered: the walks of all states together take each of them once.
+//! If not, another search from the beginning of the walk tries everything.
 
 use super::ClusterModel;
 use super::Sealed;
@@ -64,16 +64,16 @@ impl ClusterModel {
         known: &mut Known,
     ) -> Vec<Unanswered> {
         let available = [Property::AvailableWrites, Property::AvailableReads];
-        let asked = available.into_iter().filter(|property| open.contains(property));
+        let asked: Vec<Property> =
+            available.into_iter().filter(|property| open.contains(property)).collect();
         let keys = 0..self.plan().keys().len();
-        let questions: Vec<Question> = asked
-            .flat_map(|property| keys.clone().map(move |key| Question { property, key }))
-            .collect();
+        let of = |&property: &Property| keys.clone().map(move |key| Question { property, key });
+        let questions: Vec<Question> = asked.iter().flat_map(of).collect();
         let mut unanswered: Vec<Unanswered> = Vec::new();
-        if questions.is_empty() {
-            return unanswered;
-        }
         for down in self.sets_down(state) {
+            if unanswered.len() == asked.len() || !known.may_go_on(0) {
+                break;
+            }
             if known.has(self.name(state, down, Puts::default())) {
                 continue;
             }
@@ -204,25 +204,22 @@ impl ClusterModel {
     ) -> Vec<Question> {
         let mut open = questions.to_vec();
         open.retain(|question| !self.can_answer(&end, *question, known));
+        let answered = if open.is_empty() { walked } else { &walked[..1] };
+        if walked.len() > 1 {
+            open.retain(|question| !self.can_answer(&start, *question, known));
+        }
         if known.gave_up().is_some() {
             return Vec::new();
         }
         if open.is_empty() {
-            walked.iter().for_each(|&name| known.add(name));
-            return open;
+            answered.iter().for_each(|&name| known.add(name));
         }
-        if walked.len() > 1 {
-            open.retain(|question| !self.can_answer(&start, *question, known));
-        }
-        match known.gave_up() {
-            Some(_) => Vec::new(),
-            None => open,
-        }
+        open
     }
 
     /// Whether something that can happen answers the question, or nobody can tell because the search is
     /// given up: it goes depth-first through everything, what is likely to help first.
-    fn can_answer(&self, start: &State, question: Question, known: &mut Known) -> bool {
+    fn can_answer(&self, start: &State, question: Question, known: &Known) -> bool {
         let mut seen = HashSet::new();
         let mut work = vec![start.clone()];
         while let Some(state) = work.pop() {

@@ -283,8 +283,8 @@ impl CheckArgs {
             match (report.unkept(), report.limited_by()) {
                 (Some(why), _) => eprintln!("{}: it is not kept: {why}", named.name),
                 (None, Some(_)) => eprintln!(
-                    "{}: kept in {}; the same command goes on from there, with a higher limit if one of \
-                     states or memory was met",
+                    "{}: kept in {}; the same command goes on from there, with a higher limit if it \
+                     gets no further",
                     named.name,
                     folder.display()
                 ),

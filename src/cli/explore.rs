@@ -1,7 +1,8 @@
 //! `dynamo explore`: a scenario's states and steps in a web browser, opened where something breaks.
 
+use super::{INTERRUPTED, interruptible};
 use anyhow::{Context, bail};
-use dynamo_models::explore::{Limits, Progress, explore};
+use dynamo_models::explore::{Progress, explore};
 use dynamo_models::scenario::{Property, Scenario};
 use dynamo_models::stateright::{
     ActorEncoding, Explorable, ExplorerError, explorer_path, free_address, serve,
@@ -11,6 +12,7 @@ use indicatif::ProgressBar;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -80,8 +82,11 @@ pub(crate) fn run(args: ExploreArgs) -> anyhow::Result<ExitCode> {
     let held = TcpListener::bind(address).with_context(|| format!("{address} is taken"))?;
     let (sender, ends) = channel();
     let interrupts = sender.clone();
-    ctrlc::set_handler(move || drop(interrupts.send(End::Interrupted)))
-        .context("Ctrl-C cannot be caught")?;
+    let interrupt = move || {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+        drop(interrupts.send(End::Interrupted));
+    };
+    ctrlc::set_handler(interrupt).context("Ctrl-C cannot be caught")?;
     let page = Page { address, sender, ends };
     match args.encoding {
         Encoding::Cluster => {
@@ -156,9 +161,9 @@ impl Page {
         let mut report = |progress: &Progress| {
             spinner.set_message(format!("{} states checked", progress.unique));
             spinner.tick();
-            self.ends.try_recv().is_err()
+            true
         };
-        let found = explore(model, &asked, Limits::default(), &mut report);
+        let found = explore(model, &asked, interruptible(), &mut report);
         spinner.finish_and_clear();
         if found.hit_limit() {
             return None;
