@@ -74,9 +74,10 @@ impl<S: Store> Node<S> {
             None if has_ended && !is_withdrawn => {
                 before.target().preference_list_at(position).contains_primary(self.id)
             }
-            None if !has_ended => before.owns_at(self.id, position),
+            // What is withdrawn had no second ring.
+            None => before.owns_at(self.id, position),
             Some(Missing::All) => false,
-            None | Some(Missing::Gained) => {
+            Some(Missing::Gained) => {
                 before.current().preference_list_at(position).contains_primary(self.id)
             }
         };
