@@ -96,13 +96,12 @@ impl Nodes {
     fn first(&self, walk: &[u16]) -> impl Iterator<Item = NodeId> {
         let (mut zones, mut taken) = (IndexSet::default(), IndexSet::default());
         let brings_zone = |node: &&u16| zones.insert(self.zones[usize::from(**node)]);
-        let mut first: Vec<u16> = walk.iter().filter(brings_zone).take(self.n).copied().collect();
+        let first: Vec<u16> = walk.iter().filter(brings_zone).take(self.n).copied().collect();
         for node in &first {
             taken.insert(*node);
         }
-        let rest = walk.iter().filter(|node| taken.insert(**node)).copied();
-        first.extend(rest.take(self.n - first.len()));
-        first.into_iter().map(|node| self.ids[usize::from(node)])
+        let rest = walk.iter().filter(move |node| taken.insert(**node)).copied();
+        first.into_iter().chain(rest).take(self.n).map(|node| self.ids[usize::from(node)])
     }
 }
 
